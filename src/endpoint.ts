@@ -1,0 +1,115 @@
+// Law: pure. An endpoint is an IP address in its canonical spelling and a UDP or TCP port; nothing here resolves names.
+import { isIP, isIPv4, isIPv6 } from 'node:net'
+
+export type Endpoint = { readonly address: string; readonly port: number }
+export type Family = 4 | 6
+
+/** Where an address may be used. `global` includes the documentation ranges and 100.64/10, which labs use as the Internet. */
+export type AddressClass = 'unspecified' | 'loopback' | 'private' | 'link-local' | 'multicast' | 'broadcast' | 'global'
+
+export const sameEndpoint = (a: Endpoint, b: Endpoint): boolean => a.port === b.port && a.address === b.address
+
+/** A Map key for an endpoint. */
+export const endpointKey = ({ address, port }: Endpoint): string => `${address}|${port}`
+
+/** For people: `192.0.2.1:5000`, `[2001:db8::1]:5000` (RFC 5952 s.6). */
+export const formatEndpoint = ({ address, port }: Endpoint): string =>
+  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+
+export const familyOf = (address: string): Family => (address.includes(':') ? 6 : 4)
+
+/**
+ * The canonical spelling of an IP address, or undefined. An IPv4-mapped IPv6 address becomes its IPv4 address, as a
+ * dual-stack socket shows one client under both. Spellings that only a resolver accepts (`127.66`, `0x7f.0.0.1`,
+ * `2130706433`, zone identifiers) are refused: `send` would happily resolve them to somewhere else.
+ */
+export const parseAddress = (text: string): string | undefined => {
+  if (isIPv4(text)) return text
+  if (!isIPv6(text) || text.includes('%')) return undefined
+  const canonical = canonicalIPv6(text)
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(canonical)
+  return mapped ? mapped[1] : canonical
+}
+
+const portPattern = /^[1-9]\d{0,4}$/
+
+/** A port that a datagram can be sent to: 1 to 65535, no sign, no leading zero. */
+export const parsePort = (text: string): number | undefined => {
+  if (!portPattern.test(text)) return undefined
+  const port = Number(text)
+  return port <= 65535 ? port : undefined
+}
+
+/** `192.0.2.1:5000` or `[2001:db8::1]:5000`; only canonical spellings, only ports that a datagram can be sent to. */
+export const parseEndpoint = (text: string): Endpoint | undefined => {
+  const match = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d+)$/.exec(text)
+  if (!match) return undefined
+  const spelled = match[1] ?? match[2] ?? ''
+  const address = parseAddress(spelled)
+  const port = parsePort(match[3] ?? '')
+  if (address === undefined || address !== spelled || port === undefined) return undefined
+  return { address, port }
+}
+
+export const classifyAddress = (address: string): AddressClass => (familyOf(address) === 4 ? classify4(address) : classify6(address))
+
+const classify4 = (address: string): AddressClass => {
+  const [a = 0, b = 0] = address.split('.', 2).map(Number)
+  if (a === 0) return 'unspecified'
+  if (a === 127) return 'loopback'
+  if (address === '255.255.255.255') return 'broadcast'
+  if (a >= 224) return 'multicast' // 240/4 is reserved and no more a place to send to than multicast is
+  if (a === 10 || (a === 172 && b >= 16 && b < 32) || (a === 192 && b === 168)) return 'private'
+  if (a === 169 && b === 254) return 'link-local'
+  return 'global'
+}
+
+const classify6 = (address: string): AddressClass => {
+  if (address === '::') return 'unspecified'
+  if (address === '::1') return 'loopback'
+  const first = parseInt(address.split(':', 1)[0] || '0', 16)
+  if ((first & 0xff00) === 0xff00) return 'multicast'
+  if ((first & 0xffc0) === 0xfe80) return 'link-local'
+  if ((first & 0xfe00) === 0xfc00) return 'private' // unique local, RFC 4193
+  return 'global'
+}
+
+/** RFC 5952: lower case, no leading zeros, the longest run of two or more zero groups as `::`. */
+const canonicalIPv6 = (text: string): string => {
+  const groups = expandIPv6(text)
+  if (groups.slice(0, 5).every(group => group === 0) && groups[5] === 0xffff) {
+    const [high = 0, low = 0] = groups.slice(6)
+    return `::ffff:${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`
+  }
+  const run = longestZeroRun(groups)
+  const hex = groups.map(group => group.toString(16))
+  if (run.length < 2) return hex.join(':')
+  return `${hex.slice(0, run.start).join(':')}::${hex.slice(run.start + run.length).join(':')}`
+}
+
+const expandIPv6 = (text: string): number[] => {
+  const dotted = /(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(text)
+  const hexOnly = dotted
+    ? text.slice(0, dotted.index) +
+      [dotted.slice(1, 3), dotted.slice(3, 5)].map(([a, b]) => ((Number(a) << 8) | Number(b)).toString(16)).join(':')
+    : text
+  const [head = '', tail] = hexOnly.split('::')
+  const left = head === '' ? [] : head.split(':').map(group => parseInt(group, 16))
+  if (tail === undefined) return left
+  const right = tail === '' ? [] : tail.split(':').map(group => parseInt(group, 16))
+  return [...left, ...Array<number>(8 - left.length - right.length).fill(0), ...right]
+}
+
+const longestZeroRun = (groups: number[]): { start: number; length: number } => {
+  let best = { start: 0, length: 0 }
+  for (let start = 0; start < groups.length; start++) {
+    let end = start
+    while (groups[end] === 0) end++
+    if (end - start > best.length) best = { start, length: end - start }
+    start = Math.max(start, end - 1)
+  }
+  return best
+}
+
+/** True where both are IP addresses of the same family, so that one socket can reach the other. */
+export const sameFamily = (a: string, b: string): boolean => isIP(a) !== 0 && isIP(a) === isIP(b)
