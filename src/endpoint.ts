@@ -1,13 +1,13 @@
-// Law: pure. An endpoint is an IP address in its canonical spelling and a UDP or TCP port; nothing here resolves names.
-import { isIP, isIPv4, isIPv6 } from 'node:net'
-
+// Law: pure, and without imports, so that it runs in a browser too. An endpoint is an IP address in its canonical spelling and a UDP or TCP port; nothing here resolves names.
 export type Endpoint = { readonly address: string; readonly port: number }
 export type Family = 4 | 6
 
 /** Where an address may be used. `global` includes the documentation ranges and 100.64/10, which labs use as the Internet. */
-export type AddressClass = 'unspecified' | 'loopback' | 'private' | 'link-local' | 'multicast' | 'broadcast' | 'global'
+export type AddressClass =
+  'unspecified' | 'loopback' | 'private' | 'link-local' | 'multicast' | 'broadcast' | 'global'
 
-export const sameEndpoint = (a: Endpoint, b: Endpoint): boolean => a.port === b.port && a.address === b.address
+export const sameEndpoint = (a: Endpoint, b: Endpoint): boolean =>
+  a.port === b.port && a.address === b.address
 
 /** A Map key for an endpoint. */
 export const endpointKey = ({ address, port }: Endpoint): string => `${address}|${port}`
@@ -24,12 +24,22 @@ export const familyOf = (address: string): Family => (address.includes(':') ? 6 
  * `2130706433`, zone identifiers) are refused: `send` would happily resolve them to somewhere else.
  */
 export const parseAddress = (text: string): string | undefined => {
-  if (isIPv4(text)) return text
-  if (!isIPv6(text) || text.includes('%')) return undefined
-  const canonical = canonicalIPv6(text)
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(canonical)
-  return mapped ? mapped[1] : canonical
+  if (ipv4.test(text)) return text
+  const groups = parseIPv6(text)
+  if (!groups) return undefined
+  const [high = 0, low = 0] = groups.slice(6)
+  const isMapped = groups[5] === 0xffff && groups.slice(0, 5).every(group => group === 0)
+  return isMapped ? [high >> 8, high & 255, low >> 8, low & 255].join('.') : formatIPv6(groups)
 }
+
+const byte = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)'
+const ipv4 = new RegExp(`^${byte}(?:\\.${byte}){3}$`)
+
+/** An IP address in the one spelling that the house uses. */
+export const isCanonical = (text: string): boolean => parseAddress(text) === text
+
+/** Every address of a family, as a socket is bound to it. */
+export const isWildcard = (address: string): boolean => address === '0.0.0.0' || address === '::'
 
 const portPattern = /^[1-9]\d{0,4}$/
 
@@ -51,7 +61,8 @@ export const parseEndpoint = (text: string): Endpoint | undefined => {
   return { address, port }
 }
 
-export const classifyAddress = (address: string): AddressClass => (familyOf(address) === 4 ? classify4(address) : classify6(address))
+export const classifyAddress = (address: string): AddressClass =>
+  familyOf(address) === 4 ? classify4(address) : classify6(address)
 
 const classify4 = (address: string): AddressClass => {
   const [a = 0, b = 0] = address.split('.', 2).map(Number)
@@ -75,32 +86,51 @@ const classify6 = (address: string): AddressClass => {
 }
 
 /** RFC 5952: lower case, no leading zeros, the longest run of two or more zero groups as `::`. */
-const canonicalIPv6 = (text: string): string => {
-  const groups = expandIPv6(text)
-  if (groups.slice(0, 5).every(group => group === 0) && groups[5] === 0xffff) {
-    const [high = 0, low = 0] = groups.slice(6)
-    return `::ffff:${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`
-  }
+const formatIPv6 = (groups: readonly number[]): string => {
   const run = longestZeroRun(groups)
   const hex = groups.map(group => group.toString(16))
   if (run.length < 2) return hex.join(':')
   return `${hex.slice(0, run.start).join(':')}::${hex.slice(run.start + run.length).join(':')}`
 }
 
-const expandIPv6 = (text: string): number[] => {
-  const dotted = /(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(text)
-  const hexOnly = dotted
-    ? text.slice(0, dotted.index) +
-      [dotted.slice(1, 3), dotted.slice(3, 5)].map(([a, b]) => ((Number(a) << 8) | Number(b)).toString(16)).join(':')
-    : text
-  const [head = '', tail] = hexOnly.split('::')
-  const left = head === '' ? [] : head.split(':').map(group => parseInt(group, 16))
-  if (tail === undefined) return left
-  const right = tail === '' ? [] : tail.split(':').map(group => parseInt(group, 16))
-  return [...left, ...Array<number>(8 - left.length - right.length).fill(0), ...right]
+/** Eight groups, or undefined; the last two may be written as an IPv4 address (RFC 4291 s.2.2). */
+const parseIPv6 = (text: string): number[] | undefined => {
+  const dotted = /^(.*:)([\d.]+)$/s.exec(text)
+  const [prefix, last] = dotted?.[2]?.includes('.') ? [dotted[1] ?? '', dotted[2]] : [text, undefined]
+  if (last !== undefined && !ipv4.test(last)) return undefined
+  const [a = 0, b = 0, c = 0, d = 0] = last?.split('.').map(Number) ?? []
+  const hex =
+    last === undefined ? text : `${prefix}${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`
+  const [head = '', tail, ...more] = hex.split('::')
+  if (more.length > 0) return undefined
+  const left = head === '' && tail !== undefined ? [] : head.split(':')
+  const right = tail === undefined || tail === '' ? [] : tail.split(':')
+  const missing = 8 - left.length - right.length
+  if (tail === undefined ? missing !== 0 : missing < 1) return undefined
+  const groups = [...left, ...Array<string>(missing).fill('0'), ...right]
+  return groups.every(group => /^[\da-f]{1,4}$/i.test(group))
+    ? groups.map(group => parseInt(group, 16))
+    : undefined
 }
 
-const longestZeroRun = (groups: number[]): { start: number; length: number } => {
+/** 4 or 16 bytes, in network order, of a canonical address. */
+export const addressToBytes = (address: string): number[] =>
+  familyOf(address) === 4
+    ? address.split('.').map(Number)
+    : (parseIPv6(address) ?? []).flatMap(group => [group >> 8, group & 255])
+
+/** The canonical address of 4 or 16 bytes; undefined for any other number of bytes. */
+export const addressFromBytes = (bytes: ArrayLike<number>): string | undefined => {
+  const list = Array.from(bytes)
+  if (list.length === 4) return list.join('.')
+  if (list.length !== 16) return undefined
+  const groups = Array.from({ length: 8 }, (_, i) =>
+    (((list[2 * i] ?? 0) << 8) | (list[2 * i + 1] ?? 0)).toString(16),
+  )
+  return parseAddress(groups.join(':'))
+}
+
+const longestZeroRun = (groups: readonly number[]): { start: number; length: number } => {
   let best = { start: 0, length: 0 }
   for (let start = 0; start < groups.length; start++) {
     let end = start
@@ -110,6 +140,3 @@ const longestZeroRun = (groups: number[]): { start: number; length: number } => 
   }
   return best
 }
-
-/** True where both are IP addresses of the same family, so that one socket can reach the other. */
-export const sameFamily = (a: string, b: string): boolean => isIP(a) !== 0 && isIP(a) === isIP(b)

@@ -1,0 +1,117 @@
+// What test-client prints by default. The lines of the older client stand as they always did, for people's scripts look
+// for them; what is new stands on lines of its own.
+import type { Colors } from 'picocolors/types.js'
+import { type Endpoint, formatEndpoint } from '../endpoint.ts'
+import type { ClientEvent } from '../client/events.ts'
+import { visible } from '../visible.ts'
+
+/** Lines of people who are not the peer, and of others who have our name: at most one in this time. */
+const strangerMs = 1000
+const mostNames = 8
+
+export type ClientTranscriptOptions = {
+  readonly name: string
+  readonly port: number
+  /** Prints one line. */
+  readonly line: (text: string) => void
+  /** Prints one line for attention, where it does not get into a pipe. */
+  readonly note: (text: string) => void
+  readonly colors: Colors
+  readonly now: () => number
+}
+
+export const createClientTranscript = (options: ClientTranscriptOptions): ((event: ClientEvent) => void) => {
+  const { name, line, note, colors, now } = options
+  const located = new Set<string>()
+  let asked = false
+  let quietUntilMs = -Infinity
+
+  return event => {
+    switch (event.event) {
+      case 'registering':
+        if (!asked) {
+          line(`Stage Manager Server address: ${event.server.address}`)
+          line(`My Name: ${visible(name)}`)
+          line('Registering with Stage Manager.')
+          line('Retrieving incoming messages.')
+        }
+        asked = true
+        return
+      case 'registered':
+        return line(`Registered; the Stage Manager sees us at ${where(event.endpoint)}.`)
+      case 'entry': {
+        const { slot, count, endpoint } = event
+        const fields = [slot, count, event.name, endpoint.address, endpoint.port].join(',')
+        line(`Stage Manager sent us a Phonebook entry: ${visible(fields)}`)
+        return line(`Peer: ${slot}/${count} ${visible(event.name)}@${where(endpoint)}`)
+      }
+      case 'located':
+        if (!located.has(where(event.endpoint))) line(`Located ${visible(event.peer)}!`)
+        located.add(where(event.endpoint))
+        return
+      case 'refused':
+        return note(
+          `The phonebook has ${visible(event.peer)} at ${where(event.endpoint)}, which ${event.why}: not tried.`,
+        )
+      case 'connected': {
+        const older = event.form === 'text' ? ', who runs an older program' : ''
+        const time = `${event.elapsedMs < 100 ? event.elapsedMs.toFixed(1) : Math.round(event.elapsedMs)} ms`
+        return line(
+          colors.green(
+            `Connected to ${visible(event.peer)} at ${where(event.endpoint)} after ${time}${older}.`,
+          ),
+        )
+      }
+      case 'moved':
+        return line(`${visible(event.peer)} is at ${where(event.endpoint)} now.`)
+      case 'message': {
+        line(`We received a peer message of len ${event.bytes.length} from ${where(event.endpoint)} ->>`)
+        return line(visible(event.text))
+      }
+      case 'stranger':
+        if (now() < quietUntilMs) return
+        quietUntilMs = now() + strangerMs
+        return note(
+          `Text of ${event.length} bytes from a stranger at ${where(event.endpoint)}: ${visible(event.text, 80)}`,
+        )
+      case 'lost':
+        return line(
+          colors.yellow(
+            `${lostText(event.reason, visible(event.peer))} Looking for ${visible(event.peer)} again.`,
+          ),
+        )
+      case 'name-conflict':
+        return note(
+          `Somebody at ${where(event.endpoint)} has registered as ${visible(event.name)} too: choose another name.`,
+        )
+      case 'waiting':
+        return note(waitingText(event, options.port))
+    }
+  }
+}
+
+const where = (endpoint: Endpoint): string => formatEndpoint(endpoint)
+
+const lostText = (reason: (ClientEvent & { event: 'lost' })['reason'], peer: string): string =>
+  ({
+    left: `${peer} has left.`,
+    silent: `Nothing was heard from ${peer} for 15 s.`,
+    'no-consent': `${peer} has not answered for 30 s.`,
+  })[reason]
+
+const waitingText = (event: ClientEvent & { event: 'waiting' }, port: number): string => {
+  const seconds = Math.round(event.elapsedMs / 1000)
+  if (event.on === 'server') {
+    const where = event.servers.map(({ address }) => address).join(' or ') || 'the resolver'
+    return `No answer from ${where} in ${seconds} s, still asking. Does test-server run there, is UDP port ${port} open?`
+  }
+  if (event.on === 'punch') {
+    const way = event.heard ? 'its packets arrive, ours are not confirmed' : 'nothing has come back'
+    return `Still punching towards ${event.endpoints.map(where).join(', ')} after ${seconds} s: ${way}.`
+  }
+  const names = event.there.slice(0, mostNames).map(name => visible(name))
+  const more = event.there.length - names.length + event.others
+  const there = names.length > 0 ? `; there: ${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}` : ''
+  const near = event.near === undefined ? '' : ` (did you mean ${visible(event.near)}?)`
+  return `${visible(event.peer)} is not in the phonebook yet${there}.${near}`
+}

@@ -1,0 +1,117 @@
+// Arguments -> typed options. Every mistake becomes one line that says what is wrong and what to do, and exit code 2.
+import minimist from 'minimist'
+import { parseAddress, parsePort } from '../endpoint.ts'
+import { StageError } from '../errors.ts'
+import { nearest } from '../nearest.ts'
+
+/** `switch-off`: a switch that is on unless `--no-<name>` is given. */
+export type OptionKind = 'text' | 'port' | 'address' | 'seconds' | 'count' | 'switch' | 'switch-off'
+
+export type OptionSpec = {
+  readonly kind: OptionKind
+  /** The one-letter form. */
+  readonly short?: string
+  readonly many?: boolean
+}
+
+export type OptionTable = Readonly<Record<string, OptionSpec>>
+
+export type Value = string | number | boolean | undefined
+
+/** What was given; a `switch` that was not is false, a `switch-off` true, anything else undefined, `many` an empty list. */
+export type Options = Readonly<Record<string, Value | readonly Value[]>>
+
+const usage = (message: string): StageError => new StageError('usage', message)
+
+const spell = (name: string, spec: OptionSpec | undefined): string => {
+  if (spec?.short) return `-${spec.short}`
+  return spec?.kind === 'switch-off' ? `--no-${name}` : `--${name}`
+}
+
+export const parseOptions = (
+  program: string,
+  args: readonly string[],
+  table: OptionTable,
+  foreign: Foreign,
+): Options => {
+  const entries = Object.entries(table)
+  const withValue = entries.filter(([, { kind }]) => !kind.startsWith('switch'))
+  const switches = entries.filter(([, { kind }]) => kind.startsWith('switch'))
+  const given = minimist([...args], {
+    string: withValue.map(([name]) => name),
+    boolean: switches.map(([name]) => name),
+    alias: Object.fromEntries(entries.flatMap(([name, { short }]) => (short ? [[name, short]] : []))),
+    default: Object.fromEntries(switches.map(([name, { kind }]) => [name, kind === 'switch-off'])),
+    unknown: argument => {
+      throw usage(unknownOption(program, argument, table, foreign))
+    },
+  })
+  return Object.fromEntries(
+    entries.map(([name, spec]) => [name, readValue(name, spec, given[name] as unknown)]),
+  )
+}
+
+const readValue = (name: string, spec: OptionSpec, given: unknown): Value | Value[] => {
+  const option = spell(name, spec)
+  if (spec.kind.startsWith('switch')) return given === true
+  const texts = given === undefined ? [] : [given].flat().map(String)
+  if (spec.many) return texts.map(text => readText(option, spec.kind, text))
+  if (texts.length > 1) throw usage(`${option} was given ${texts.length} times: give it once`)
+  return texts[0] === undefined ? undefined : readText(option, spec.kind, texts[0])
+}
+
+const readText = (option: string, kind: OptionKind, text: string): Value => {
+  if (text === '')
+    throw usage(`${option} needs a value${examples[kind] ? `, like ${option} ${examples[kind]}` : ''}`)
+  const value = readers[kind]?.(text)
+  if (value === undefined) throw usage(`${option} ${JSON.stringify(text)} is not ${wanted[kind]}`)
+  return value
+}
+
+const readNumber = (text: string): number | undefined => {
+  const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN
+  return value > 0 && value <= 1e6 ? value : undefined
+}
+
+const readers: Partial<Record<OptionKind, (text: string) => Value>> = {
+  text: text => text,
+  port: parsePort,
+  address: parseAddress,
+  seconds: readNumber,
+  count: text => (/^[1-9]\d{0,5}$/.test(text) ? Number(text) : undefined),
+}
+
+const examples: Partial<Record<OptionKind, string>> = {
+  port: '8080',
+  address: '127.0.0.1',
+  seconds: '10',
+  count: '4096',
+}
+
+const wanted: Partial<Record<OptionKind, string>> = {
+  port: 'a port: give a number from 1 to 65535',
+  address: 'an IP address: give one of this machine, like 127.0.0.1 or ::1',
+  seconds: 'a number of seconds above 0 (and at most a million)',
+  count: 'a whole number from 1 to 999999',
+}
+
+/** The options of the other programs of the house, by program. */
+export type Foreign = Readonly<Record<string, OptionTable>>
+
+const unknownOption = (program: string, argument: string, table: OptionTable, foreign: Foreign): string => {
+  const help = `try ${program} --help`
+  if (!argument.startsWith('-')) return `unexpected argument ${JSON.stringify(argument)}: ${help}`
+  const spelled = argument.replace(/=.*$/s, '')
+  for (const [other, itsTable] of Object.entries(foreign)) {
+    if (spellings(itsTable).includes(spelled))
+      return `${spelled} is not an option here: that is ${other}'s option; ${help}`
+  }
+  const near = nearest(spelled, spellings(table))
+  return `unknown option ${spelled}: ${near ? `did you mean ${near}?` : help}`
+}
+
+const spellings = (table: OptionTable): string[] =>
+  Object.entries(table).flatMap(([name, { kind, short }]) => [
+    kind === 'switch-off' ? `--no-${name}` : `--${name}`,
+    ...(short ? [`-${short}`] : []),
+  ])

@@ -1,0 +1,75 @@
+// Standard output that never holds up the program: writes go through the thread pool, one at a time, and what a blocked
+// reader does not take is dropped and counted. (process.stdout writes synchronously to terminals, files and pipes.)
+import { write } from 'node:fs'
+
+const mostWaiting = 256 * 1024
+const retryMs = 20
+const stdout = 1
+
+export type Output = {
+  /** `line` without its line feed; must be safe for a terminal already. */
+  line(line: string): void
+  /** Resolves when all is written, or `withinMs` have passed. */
+  flush(withinMs: number): Promise<void>
+  readonly dropped: number
+}
+
+/** `onClosed`: the reader has gone away. */
+export const createOutput = (onClosed: () => void, fd = stdout): Output => {
+  let waiting: string[] = []
+  let waitingLength = 0
+  let writing = false
+  let closed = false
+  let dropped = 0
+  let unsaid = 0
+  let idle = (): void => {}
+
+  const pump = (rest?: Uint8Array): void => {
+    if (!rest && waiting.length === 0) {
+      writing = false
+      return idle()
+    }
+    writing = true
+    const bytes = rest ?? new TextEncoder().encode(waiting.join(''))
+    if (!rest) {
+      waiting = []
+      waitingLength = 0
+    }
+    write(fd, bytes, (error, written) => {
+      if (!error) return pump(written < bytes.length ? bytes.subarray(written) : undefined)
+      if (error.code === 'EAGAIN') return void setTimeout(() => pump(bytes), retryMs)
+      closed = true
+      waiting = []
+      idle()
+      onClosed()
+    })
+  }
+
+  return {
+    line(line) {
+      if (closed) return
+      if (waitingLength + line.length > mostWaiting) {
+        dropped++
+        unsaid++
+        return
+      }
+      const note = unsaid > 0 ? `(${unsaid} lines were not printed: the reader did not keep up.)\n` : ''
+      unsaid = 0
+      waiting.push(`${note}${line}\n`)
+      waitingLength += note.length + line.length + 1
+      if (!writing) pump()
+    },
+    flush: withinMs =>
+      new Promise(resolve => {
+        if (!writing || closed) return resolve()
+        const timer = setTimeout(resolve, withinMs)
+        idle = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      }),
+    get dropped() {
+      return dropped
+    },
+  }
+}

@@ -1,0 +1,81 @@
+// Runs a Stage Manager on real sockets until it is told to stop.
+import debug from 'debug'
+import colors from 'picocolors'
+import { type Endpoint, formatEndpoint } from '../endpoint.ts'
+import { StageError } from '../errors.ts'
+import { createNodeHost } from '../host/node.ts'
+import type { ServerEvent } from '../server/events.ts'
+import { type ServerOptions, createServer } from '../server/server.ts'
+import { eventToJson } from './json.ts'
+import { createOutput } from './output.ts'
+import { createServerTranscript } from './server-transcript.ts'
+
+export type ServeOptions = {
+  ports: readonly number[]
+  hosts: readonly string[]
+  capacity: number | undefined
+  expirySeconds: number | undefined
+  broadcastSeconds: number | undefined
+  splitStages: boolean
+  output: 'transcript' | 'json' | 'quiet'
+}
+
+const flushMs = 500
+const log = debug('stage:server')
+
+/** Resolves with the exit code. */
+export const serve = (options: ServeOptions): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const host = createNodeHost()
+    const output = createOutput(() => {})
+    const warn = (text: string): void => void process.stderr.write(`test-server: ${text}\n`)
+    const transcript = createServerTranscript(
+      options.output === 'quiet' ? () => {} : output.line,
+      warn,
+      colors,
+    )
+    const everySecond = setInterval(() => transcript.second(), 1000)
+
+    const onEvent = (event: ServerEvent): void => {
+      if (log.enabled) log(describe(event))
+      if (event.event === 'error') return finish(event.error)
+      if (options.output === 'json') output.line(eventToJson(event, performance.now()))
+      else transcript.show(event)
+    }
+
+    const finish = (result: number | StageError): void => {
+      clearInterval(everySecond)
+      void output.flush(flushMs).then(() => (typeof result === 'number' ? resolve(result) : reject(result)))
+    }
+
+    const server = createServer(host, { ...serverOptions(options), onEvent })
+    const stop = (code: number): void => {
+      server.close()
+      finish(code)
+    }
+    process.once('SIGINT', () => stop(new StageError('interrupted', 'interrupted').exitCode))
+    process.once('SIGTERM', () => stop(0))
+  })
+
+const serverOptions = (options: ServeOptions): ServerOptions => {
+  const ports = options.ports.length > 0 ? options.ports : [8080]
+  const everywhere = [{ address: '0.0.0.0' }, { address: '::', optional: true }]
+  const hosts = options.hosts.length > 0 ? options.hosts.map(address => ({ address })) : everywhere
+  return {
+    listen: [...new Set(ports)].flatMap(port => hosts.map(host => ({ ...host, port }))),
+    splitStages: options.splitStages,
+    ...(options.capacity !== undefined && { capacity: options.capacity }),
+    ...(options.expirySeconds !== undefined && { expiryMs: options.expirySeconds * 1000 }),
+    ...(options.broadcastSeconds !== undefined && { broadcastMs: options.broadcastSeconds * 1000 }),
+  }
+}
+
+/** For DEBUG: one line that is safe for a terminal. */
+const describe = (event: ServerEvent): string => {
+  const where = (endpoint: Endpoint): string => formatEndpoint(endpoint)
+  if (event.event === 'dropped')
+    return `dropped ${event.length} bytes from ${where(event.from)}: ${event.disposition}`
+  if (event.event === 'listening')
+    return `listening on ${where(event.endpoint)}, buffer ${event.receiveBufferBytes}`
+  return eventToJson(event, performance.now())
+}

@@ -1,0 +1,104 @@
+// What test-server prints by default. The lines of the older server stand as they always did, for people's scripts look
+// for them; what is new stands on lines of its own.
+import type { Colors } from 'picocolors/types.js'
+import { type Endpoint, formatEndpoint } from '../endpoint.ts'
+import type { Counters, ServerEvent } from '../server/events.ts'
+import { visible } from '../visible.ts'
+
+/** Above so many registrations a second, the rest of the second becomes one line. */
+const mostInASecond = 20
+const wantedReceiveBuffer = 4 * 1024 * 1024
+
+export type ServerTranscript = {
+  show(event: ServerEvent): void
+  /** To be called once a second. */
+  second(): void
+}
+
+/** `line` prints one line, `warn` one for the operator's attention. */
+export const createServerTranscript = (
+  line: (text: string) => void,
+  warn: (text: string) => void,
+  colors: Colors,
+): ServerTranscript => {
+  let thisSecond = 0
+  let skipped = { refreshed: 0, added: 0, moved: 0 }
+  let saidFull = false
+
+  const registered = (event: ServerEvent & { event: 'registered' }): void => {
+    if (++thisSecond > mostInASecond) {
+      skipped[event.change]++
+      return
+    }
+    const { endpoint, slot, change, stage } = event
+    const name = visible(event.name)
+    line(
+      `Client from ${host(endpoint)} : ${endpoint.port} sent: ${name}${stage ? ` (stage ${visible(stage)})` : ''}`,
+    )
+    line(
+      `${change === 'added' ? 'Adding' : 'Updating'} client #${slot} ${change === 'added' ? 'to' : 'in'} table of clients.`,
+    )
+    for (const bytes of event.sent) for (const row of rows(bytes)) line(row)
+  }
+
+  return {
+    show(event) {
+      switch (event.event) {
+        case 'ready':
+          for (const port of new Set(event.endpoints.map(endpoint => endpoint.port))) {
+            line(`Connection Server ready to receive on port ${port}.`)
+          }
+          line('Make sure this is reachable from the internet.')
+          return
+        case 'listening':
+          if (event.receiveBufferBytes !== undefined && event.receiveBufferBytes < wantedReceiveBuffer) {
+            warn(bufferWarning(event.receiveBufferBytes))
+          }
+          return
+        case 'registered':
+          return registered(event)
+        case 'displaced':
+          if (!saidFull)
+            line(colors.yellow('**WARNING** TOO MANY CLIENTS, STARTING TO DROP THE OLDEST ONES**'))
+          saidFull = true
+          return
+        case 'closed':
+          return line(summary(event.counters))
+      }
+    },
+    second() {
+      const { refreshed, added, moved } = skipped
+      if (thisSecond > mostInASecond) {
+        const kinds = `${added} added, ${moved} moved, ${refreshed} refreshed`
+        line(`${thisSecond - mostInASecond} more registrations in this second: ${kinds}.`)
+      }
+      thisSecond = 0
+      skipped = { refreshed: 0, added: 0, moved: 0 }
+    },
+  }
+}
+
+const bufferWarning = (bytes: number): string =>
+  `the system gave a receive buffer of ${Math.round(bytes / 1024)} KiB instead of 4096: ` +
+  'a burst of clients may be lost; as root: sysctl net.core.rmem_max=4194304'
+
+export const summary = (counters: Counters): string => {
+  const { answered, ...dropped } = counters.dispositions
+  const reasons = Object.entries(dropped).filter(([, count]) => count > 0)
+  const why = reasons.map(([reason, count]) => `${count} ${reason}`).join(', ')
+  return (
+    `Stopped after ${counters.datagramsIn} datagrams: ${answered} answered, ` +
+    `${counters.datagramsIn - answered} dropped${why && ` (${why})`}, ${counters.pushed} pushed.`
+  )
+}
+
+const host = ({ address, port }: Endpoint): string =>
+  formatEndpoint({ address, port }).slice(0, -`:${port}`.length)
+
+/** The five fields of each line that was sent; cookies and tokens are for the receiver alone. */
+const rows = (bytes: Uint8Array): string[] =>
+  new TextDecoder()
+    .decode(bytes)
+    .trimEnd()
+    .split('\n')
+    .map(row => visible(row.split(',', 5).join(',')))

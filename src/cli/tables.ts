@@ -1,0 +1,40 @@
+// Law: data only. The options of the programs; here, so that each knows the other's.
+import type { OptionTable } from './options.ts'
+
+const everywhere = {
+  json: { kind: 'switch' },
+  quiet: { kind: 'switch', short: 'q' },
+  help: { kind: 'switch', short: 'h' },
+  version: { kind: 'switch' },
+} as const satisfies OptionTable
+
+export const serverTable = {
+  port: { kind: 'port', short: 'p', many: true },
+  host: { kind: 'address', many: true },
+  capacity: { kind: 'count' },
+  expiry: { kind: 'seconds' },
+  broadcast: { kind: 'seconds' },
+  stages: { kind: 'switch' },
+  ...everywhere,
+} as const satisfies OptionTable
+
+export const clientTable = {
+  server: { kind: 'text', short: 's' },
+  port: { kind: 'port', short: 'p' },
+  name: { kind: 'text', short: 'n' },
+  contact: { kind: 'text', short: 'c' },
+  stage: { kind: 'text' },
+  host: { kind: 'switch-off' },
+  input: { kind: 'switch-off' },
+  'exit-on-connect': { kind: 'switch' },
+  timeout: { kind: 'seconds' },
+  interval: { kind: 'seconds' },
+  ...everywhere,
+} as const satisfies OptionTable
+
+export const exitCodeHelp = `Exit codes:
+  0    all went well                     4    the peer never appeared
+  1    internal error, please report     5    the peer was there, but not reached
+  2    wrong option or value             6    the port cannot be opened
+  3    server unreachable, unknown host  7    the name was refused
+  130  interrupted (Ctrl-C)`

@@ -1,0 +1,132 @@
+// Runs a client on real sockets: what is typed or piped goes to the peer, what the peer says is printed.
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import debug from 'debug'
+import colors from 'picocolors'
+import { StageError } from '../errors.ts'
+import { createNodeHost } from '../host/node.ts'
+import { directMessage } from '../dialects/phonebook/peer.ts'
+import { type Client, connect } from '../client/client.ts'
+import type { ClientEvent } from '../client/events.ts'
+import { visible } from '../visible.ts'
+import { createClientTranscript } from './client-transcript.ts'
+import { eventToJson } from './json.ts'
+import { createOutput } from './output.ts'
+
+export type TalkOptions = {
+  server: string
+  port: number
+  name: string
+  peer: string
+  stage: string
+  offerHosts: boolean
+  readInput: boolean
+  exitOnConnect: boolean
+  timeoutSeconds: number | undefined
+  intervalSeconds: number | undefined
+  output: 'transcript' | 'json' | 'quiet'
+}
+
+const directMs = 1000
+/** After `--exit-on-connect` the other side still has to be answered, so that it is confirmed too. */
+const lingerMs = 1000
+/** Between two lines of a pipe: nothing on the way holds back a fast sender of UDP. */
+const pacingMs = 1
+const flushMs = 500
+const log = debug('stage:client')
+
+/** Resolves with the exit code. */
+export const talk = (options: TalkOptions): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const host = createNodeHost()
+    const output = createOutput(() => finish(0))
+    const note = (text: string): void => void process.stderr.write(`${colors.dim(text)}\n`)
+    const { name, port } = options
+    const transcript = createClientTranscript({ name, port, line: output.line, note, colors, now: host.now })
+    const startedMs = host.now()
+    let client: Client | undefined
+    let typed = false
+    let finished = false
+    let cancelDirect = (): void => {}
+    let wake = (): void => {}
+
+    const show = (event: ClientEvent): void => {
+      if (options.output === 'json') return output.line(eventToJson(event, host.now() - startedMs))
+      if (options.output === 'transcript') return transcript(event)
+      if (event.event === 'message') output.line(visible(event.text))
+    }
+
+    const sayDirectly = (): void => {
+      if (typed || finished) return
+      client?.send(directMessage(options.name.normalize('NFC'), options.peer.normalize('NFC')))
+      cancelDirect = host.after(directMs, sayDirectly)
+    }
+
+    const onEvent = (event: ClientEvent): void => {
+      if (log.enabled) log(eventToJson(event, host.now() - startedMs))
+      show(event)
+      if (event.event === 'failed') return finish(event.error)
+      if (event.event === 'lost') cancelDirect()
+      if (event.event !== 'connected') return
+      cancelDirect()
+      // To an older peer one has just gone out: it is what tells that peer where we are.
+      cancelDirect = host.after(event.form === 'text' ? directMs : 0, sayDirectly)
+      wake()
+      if (options.exitOnConnect) host.after(lingerMs, () => finish(0))
+    }
+
+    const finish = (result: number | StageError): void => {
+      if (finished) return
+      finished = true
+      cancelDirect()
+      client?.close()
+      void output.flush(flushMs).then(() => (typeof result === 'number' ? resolve(result) : reject(result)))
+    }
+
+    const connected = async (): Promise<void> => {
+      while (client?.state !== 'connected' && !finished) await new Promise<void>(next => (wake = next))
+    }
+
+    const readInput = async (): Promise<void> => {
+      for await (const line of createInterface({
+        input: process.stdin,
+        terminal: false,
+        crlfDelay: Infinity,
+      })) {
+        await connected()
+        typed = true
+        for (const piece of pieces(line, client?.longest ?? 0)) {
+          client?.send(piece)
+          await sleep(pacingMs)
+        }
+      }
+    }
+
+    process.once('SIGINT', () => finish(new StageError('interrupted', 'interrupted').exitCode))
+    process.once('SIGTERM', () => finish(0))
+    client = connect(host, {
+      ...options,
+      ...(options.timeoutSeconds !== undefined && { timeoutMs: options.timeoutSeconds * 1000 }),
+      ...(options.intervalSeconds !== undefined && { intervalMs: options.intervalSeconds * 1000 }),
+      onEvent,
+    })
+    if (options.readInput) readInput().catch(finish)
+  })
+
+/** A line in pieces of at most so many bytes, no character cut in two. */
+const pieces = (line: string, most: number): string[] => {
+  const found: string[] = []
+  let piece = ''
+  let length = 0
+  for (const character of line) {
+    const bytes = Buffer.byteLength(character)
+    if (length + bytes > most) {
+      found.push(piece)
+      piece = ''
+      length = 0
+    }
+    piece += character
+    length += bytes
+  }
+  return [...found, piece]
+}

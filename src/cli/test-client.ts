@@ -1,0 +1,77 @@
+// test-client: options in, a conversation with the peer out. The client itself is loaded only when there is one to run.
+import { StageError } from '../errors.ts'
+import { isStage } from '../name.ts'
+import { parseOptions } from './options.ts'
+import { run, version } from './run.ts'
+import { clientTable, exitCodeHelp, serverTable } from './tables.ts'
+
+const help = `Usage: test-client -s HOST -n NAME -c PEER [-p PORT] [options]
+
+Registers NAME with the Stage Manager on HOST, waits for PEER to register too, and then talks to
+PEER directly, through the NATs of both. Every line that you type goes to the peer.
+
+Options:
+  -s, --server HOST      name, IPv4 or IPv6 address of the Stage Manager
+  -p, --port PORT        its UDP port (8080)
+  -n, --name NAME        my name, 1 to 64 bytes without blanks and commas
+  -c, --contact PEER     the name of whom I want to reach
+      --stage STAGE      meet in a room of this name: one sees only those who are in it
+      --exit-on-connect  end as soon as both sides have heard each other
+      --timeout SECONDS  give up after so long (never)
+      --interval SECONDS ask the server this often while looking for the peer (1, later 3)
+      --no-host          do not tell the peer my addresses behind the NAT
+      --no-input         do not read from the terminal: for running in the background
+      --json             print one JSON object per event, and nothing else
+  -q, --quiet            print the peer's messages and nothing else
+  -h, --help             print this help
+      --version          print the version
+
+DEBUG=stage:* in the environment shows on stderr what happens inside.
+
+Examples:
+  test-client -s stage.example.org -n alice -c bob
+  test-client -s 127.0.0.1 -n bob -c alice --exit-on-connect --timeout 30
+  date | test-client -s 127.0.0.1 -n bob -c alice -q
+
+${exitCodeHelp}
+`
+
+export const main = (args: readonly string[]): Promise<never> =>
+  run('test-client', async () => {
+    const options = parseOptions('test-client', args, clientTable, { 'test-server': serverTable })
+    if (options['help'] || options['version']) {
+      process.stdout.write(options['help'] ? help : `${version()}\n`)
+      return 0
+    }
+    const missing = (['server', 'name', 'contact'] as const).filter(name => options[name] === undefined)
+    if (missing.length > 0) {
+      const flags = missing.map(name => `-${clientTable[name].short}`).join(' and ')
+      throw new StageError(
+        'usage',
+        `${flags} missing: test-client -s HOST -n MY_NAME -c PEER_NAME; try --help`,
+      )
+    }
+    if (options['json'] && options['quiet'])
+      throw new StageError('usage', '--json and -q exclude each other: choose one')
+    const stage = options['stage'] as string | undefined
+    if (stage !== undefined && !isStage(stage)) {
+      throw new StageError(
+        'usage',
+        `--stage ${JSON.stringify(stage)}: give 1 to 64 ASCII letters, digits or signs, no comma`,
+      )
+    }
+    const { talk } = await import('./talk.ts')
+    return talk({
+      server: options['server'] as string,
+      port: (options['port'] as number | undefined) ?? 8080,
+      name: options['name'] as string,
+      peer: options['contact'] as string,
+      stage: stage ?? '',
+      offerHosts: options['host'] as boolean,
+      readInput: options['input'] as boolean,
+      exitOnConnect: options['exit-on-connect'] as boolean,
+      timeoutSeconds: options['timeout'] as number | undefined,
+      intervalSeconds: options['interval'] as number | undefined,
+      output: options['json'] ? 'json' : options['quiet'] ? 'quiet' : 'transcript',
+    })
+  })

@@ -1,0 +1,53 @@
+// test-server: options in, a running Stage Manager out. The server itself is loaded only when there is one to run.
+import { StageError } from '../errors.ts'
+import { parseOptions } from './options.ts'
+import { run, version } from './run.ts'
+import { clientTable, exitCodeHelp, serverTable } from './tables.ts'
+
+const help = `Usage: test-server [-p PORT]... [options]
+
+Runs a Stage Manager: clients register with a name, and are told where the others are, so that
+they can talk to each other directly through their NATs.
+
+Options:
+  -p, --port PORT        listen on this UDP port (8080); may be repeated
+      --host ADDRESS     listen on this address only (all, IPv4 and IPv6); may be repeated
+      --capacity N       slots of the circular phonebook (4096; the older server had 16)
+      --expiry SECONDS   forget a client that was not heard of for so long (120)
+      --broadcast SECONDS  send the whole phonebook to everybody in this interval (never)
+      --stages           read an older client's name@stage as a name on a stage of its own
+      --json             print one JSON object per event, and nothing else
+  -q, --quiet            print warnings and errors only
+  -h, --help             print this help
+      --version          print the version
+
+DEBUG=stage:* in the environment shows on stderr what happens to every datagram.
+
+Examples:
+  test-server                              on port 8080, for everybody
+  test-server -p 9000 --host 127.0.0.1     for a try on this machine alone
+  test-server --json | jq .name            who registers
+
+${exitCodeHelp}
+`
+
+export const main = (args: readonly string[]): Promise<never> =>
+  run('test-server', async () => {
+    const options = parseOptions('test-server', args, serverTable, { 'test-client': clientTable })
+    if (options['help'] || options['version']) {
+      process.stdout.write(options['help'] ? help : `${version()}\n`)
+      return 0
+    }
+    if (options['json'] && options['quiet'])
+      throw new StageError('usage', '--json and -q exclude each other: choose one')
+    const { serve } = await import('./serve.ts')
+    return serve({
+      ports: options['port'] as number[],
+      hosts: options['host'] as string[],
+      capacity: options['capacity'] as number | undefined,
+      expirySeconds: options['expiry'] as number | undefined,
+      broadcastSeconds: options['broadcast'] as number | undefined,
+      splitStages: options['stages'] as boolean,
+      output: options['json'] ? 'json' : options['quiet'] ? 'quiet' : 'transcript',
+    })
+  })

@@ -1,0 +1,94 @@
+// Law: pure. The endpoints at which the peer may be, and when each is to be checked next.
+import { type Endpoint, endpointKey, sameEndpoint } from '../endpoint.ts'
+import { headerBytes } from '../headers.ts'
+import type { Manners, PeerStanding } from './manners.ts'
+import { checkPauseMs, textEveryMs } from './schedule.ts'
+import type { CandidateKind } from './targets.ts'
+
+export type Candidate = {
+  readonly endpoint: Endpoint
+  readonly kind: CandidateKind
+  sent: number
+  /** Infinity: not to be checked. */
+  nextMs: number
+  /** The peer's tag as a check from there said it. */
+  tag?: Uint8Array
+}
+
+/** The peer-reflexive ones come from whoever knows the pair token, so their number needs a bound. */
+const mostCandidates = 16
+
+export class Candidates {
+  readonly #byKey = new Map<string, Candidate>()
+  readonly #manners: Manners
+
+  constructor(manners: Manners) {
+    this.#manners = manners
+  }
+
+  get size(): number {
+    return this.#byKey.size
+  }
+
+  get(endpoint: Endpoint): Candidate | undefined {
+    return this.#byKey.get(endpointKey(endpoint))
+  }
+
+  all(): Candidate[] {
+    return [...this.#byKey.values()]
+  }
+
+  /** A candidate that was not known is due at once. */
+  add(endpoint: Endpoint, kind: CandidateKind, nowMs: number): Candidate | undefined {
+    const known = this.get(endpoint)
+    if (known) return known
+    if (this.size >= mostCandidates) return undefined
+    const candidate: Candidate = { endpoint, kind, sent: 0, nextMs: nowMs }
+    this.#byKey.set(endpointKey(endpoint), candidate)
+    return candidate
+  }
+
+  /** The phonebook shows other ones now. */
+  keepOnly(endpoints: readonly Endpoint[]): void {
+    for (const [key, { endpoint }] of this.#byKey) {
+      if (!endpoints.some(other => sameEndpoint(other, endpoint))) this.#byKey.delete(key)
+    }
+  }
+
+  /** The checks begin anew, at once. */
+  restart(nowMs: number): void {
+    for (const candidate of this.#byKey.values()) Object.assign(candidate, { sent: 0, nextMs: nowMs })
+  }
+
+  rest(): void {
+    for (const candidate of this.#byKey.values()) candidate.nextMs = Infinity
+  }
+
+  clear(): void {
+    this.#byKey.clear()
+  }
+
+  deadline(): number {
+    let earliest = Infinity
+    for (const { nextMs } of this.#byKey.values()) earliest = Math.min(earliest, nextMs)
+    return earliest
+  }
+
+  /**
+   * Whether a check of `length` bytes may go to the candidate now; counts it and plans the next one. If not, the candidate
+   * waits for as long as good manners ask.
+   */
+  spend(candidate: Candidate, length: number, standing: PeerStanding, nowMs: number): boolean {
+    const { address } = candidate.endpoint
+    const bytes = length + headerBytes(address)
+    const earliest = this.#manners.earliest(address, bytes, standing, nowMs)
+    if (earliest > nowMs) {
+      candidate.nextMs = earliest
+      return false
+    }
+    this.#manners.sent(address, bytes, nowMs)
+    candidate.sent++
+    candidate.nextMs = nowMs + (standing === 'older' ? textEveryMs : checkPauseMs(candidate.sent))
+    return true
+  }
+}

@@ -1,0 +1,326 @@
+// Drives the registrar and the puncher with a host's sockets and clock. Knows neither real sockets nor a simulation.
+import { type Endpoint, type Family, familyOf, parseAddress } from '../endpoint.ts'
+import { StageError } from '../errors.ts'
+import type { Host, UdpSocket } from '../host.ts'
+import { nameProblem } from '../name.ts'
+import { nearest } from '../nearest.ts'
+import { decodeText, encodeText, longestPayload, longestText } from '../dialects/phonebook/peer.ts'
+import type { ClientEvent, Waiting } from './events.ts'
+import { Puncher, type PunchState } from './puncher.ts'
+import { Registrar } from './registrar.ts'
+import { StageView } from './stage-view.ts'
+
+export type ClientOptions = {
+  /** Name or IP address of the Stage Manager. */
+  server: string
+  port?: number
+  name: string
+  peer: string
+  /** The room. */
+  stage?: string
+  /** Offers our own addresses to a peer behind the same NAT. Default: true. */
+  offerHosts?: boolean
+  /** Between two registrations while looking for the peer. */
+  intervalMs?: number
+  /** Gives up when not connected by then. Default: never. */
+  timeoutMs?: number
+  /** Whoever listens here sees every event, in order and at once. */
+  onEvent?: (event: ClientEvent) => void
+}
+
+export type Sent = 'sent' | 'not-connected' | 'too-long' | 'not-text'
+
+export type Client = {
+  readonly state: PunchState
+  /** Where the peer is, while connected. */
+  readonly endpoint: Endpoint | undefined
+  /** Older peers take text only. */
+  readonly form: 'binary' | 'text' | undefined
+  /** The most bytes that one message to this peer may have. */
+  readonly longest: number
+  send(message: string | Uint8Array): Sent
+  close(): void
+}
+
+const waitingMs = 5000
+const waitingAgainMs = 30_000
+const unroutable = /^(ENETUNREACH|EHOSTUNREACH|ENETDOWN|EADDRNOTAVAIL|EAFNOSUPPORT|EINVAL)$/
+const unroutableAfterMs = 100
+
+export const connect = (host: Host, options: ClientOptions): Client => {
+  const { server, port = 8080, stage = '', offerHosts = true, timeoutMs, onEvent = () => {} } = options
+  const name = options.name.normalize('NFC')
+  const peer = options.peer.normalize('NFC')
+  checkNames(name, peer)
+  const startedMs = host.now()
+  const sockets = new Map<Family, UdpSocket>()
+  const view = new StageView()
+  const unreachable = new Set<string>()
+  let closed = false
+  let lookingUp = false
+  let cancelTick = (): void => {}
+  let cancelWaiting = (): void => {}
+  let cancelTimeout = (): void => {}
+
+  const send = (bytes: Uint8Array, to: Endpoint): void => sockets.get(familyOf(to.address))?.send(bytes, to)
+
+  const hosts = (): Endpoint[] => {
+    const family = registrar.server && familyOf(registrar.server.address)
+    const local = family && sockets.get(family)?.local
+    if (!offerHosts || !local || local.port === 0) return []
+    const own = host.addresses().filter(address => familyOf(address) === family)
+    return own.slice(0, 4).map(address => ({ address, port: local.port }))
+  }
+
+  const puncher = new Puncher({
+    me: name,
+    peer,
+    startedMs,
+    randomBytes: n => host.randomBytes(n),
+    send,
+    onEvent: event => emit(event),
+  })
+  const registrar = new Registrar({
+    name,
+    seek: peer,
+    stage,
+    hosts,
+    intervalMs: options.intervalMs,
+    random: () => host.random(),
+    send,
+    lookup: () => lookup(),
+    onEvent: event => emit(event),
+  })
+
+  const emit = (event: ClientEvent): void => {
+    if (closed) return
+    onEvent(event)
+    if (event.event === 'connected') cancelTimeout()
+    if (event.event === 'connected') registrar.setConnected(true, host.now())
+    if (event.event === 'lost') {
+      registrar.setConnected(false, host.now())
+      watchWaiting(waitingMs)
+    }
+  }
+
+  const schedule = (): void => {
+    cancelTick()
+    if (closed) return
+    const deadline = Math.min(registrar.deadline(), puncher.deadline())
+    if (deadline < Infinity) cancelTick = host.after(Math.max(0, deadline - host.now()), tick)
+  }
+
+  const tick = (): void => {
+    registrar.tick(host.now())
+    puncher.tick(host.now())
+    schedule()
+  }
+
+  const receive = (bytes: Uint8Array, from: Endpoint): void => {
+    if (closed || from.port === 0) return
+    const now = host.now()
+    const lines = registrar.receive(bytes, from, now)
+    if (!lines) puncher.receive(bytes, from, now)
+    for (const line of lines ?? []) {
+      if (view.note(line)) {
+        const { slot, count, endpoint } = line
+        emit({ event: 'entry', slot, count, name: line.name, endpoint })
+      }
+      if (line.name === peer) puncher.learn(line, registrar.mapped, from, now)
+    }
+    schedule()
+  }
+
+  const fail = (error: StageError): void => {
+    emit({ event: 'failed', reason: error.code, error })
+    close()
+  }
+
+  /** Runs `then` when sockets for all of these families are bound. */
+  const openSockets = (families: ReadonlySet<Family>, then: () => void): void => {
+    const missing = [...families].filter(family => !sockets.has(family))
+    let pending = missing.length
+    if (pending === 0) return then()
+    for (const family of missing) {
+      const socket = host.udp({ address: family === 4 ? '0.0.0.0' : '::', port: 0 })
+      sockets.set(family, socket)
+      socket.onDatagram(receive)
+      socket.onReady(() => {
+        if (!closed && --pending === 0) then()
+      })
+      socket.onError((error, fatal) => {
+        if (closed) return
+        if (!fatal) return noteSendError(error, family)
+        sockets.delete(family)
+        if (families.size > 1) {
+          if (--pending === 0 && sockets.size > 0) then()
+          return
+        }
+        fail(new StageError('cannot-bind', `No UDP socket can be opened: ${error.message}`, { cause: error }))
+      })
+    }
+  }
+
+  const noteSendError = (error: Error, family: Family): void => {
+    const code = 'code' in error ? String(error.code) : ''
+    if (registrar.answered || !unroutable.test(code)) return
+    unreachable.add('address' in error ? String(error.address) : `IPv${family}`)
+    const tried = new Set(registrar.servers.map(({ address }) => address))
+    if (unreachable.size < tried.size) return
+    const where = registrar.servers.map(({ address }) => address).join(', ')
+    cancelTick()
+    host.after(unroutableAfterMs, () =>
+      fail(
+        new StageError(
+          'server-unreachable',
+          `No route to the Stage Manager at ${where} (${code}): is the network up?`,
+        ),
+      ),
+    )
+  }
+
+  const found = (addresses: readonly string[]): void => {
+    // IPv4 first: the peers of a server with both are mostly reached there, and two that choose differently can't meet.
+    const ordered = [...addresses].sort((a, b) => familyOf(a) - familyOf(b))
+    openSockets(new Set(ordered.map(familyOf)), () => {
+      const usable = ordered.filter(address => sockets.has(familyOf(address)))
+      registrar.found(
+        usable.map(address => ({ address, port })),
+        host.now(),
+      )
+      schedule()
+    })
+  }
+
+  const lookup = (): void => {
+    const literal = parseAddress(server)
+    if (literal) {
+      if (registrar.servers.length === 0) found([literal])
+      return
+    }
+    if (lookingUp) return
+    lookingUp = true
+    host.resolve(server, (addresses, error) => {
+      lookingUp = false
+      if (closed) return
+      if (addresses.length > 0) return found(addresses)
+      if (registrar.servers.length > 0) return // it was known once; it may be known again
+      const remedy = 'check the spelling of -s, or give an IP address'
+      fail(new StageError('unknown-host', `No such host: ${server}: ${remedy}`, { cause: error }))
+    })
+  }
+
+  const whatFor = (): Waiting | undefined => {
+    if (!registrar.answered || registrar.misses > 2) return { on: 'server', servers: registrar.servers }
+    if (puncher.state === 'punching')
+      return { on: 'punch', endpoints: puncher.endpoints, heard: puncher.heard }
+    const there = view.names().filter(other => other !== name)
+    const near = nearest(
+      peer,
+      there.filter(other => other !== peer),
+    )
+    return {
+      on: 'peer',
+      peer,
+      there,
+      others: Math.max(0, view.count - there.length - 1),
+      ...(near !== undefined && { near }),
+    }
+  }
+
+  const watchWaiting = (ms: number): void => {
+    cancelWaiting()
+    cancelWaiting = host.after(ms, () => {
+      if (puncher.state === 'connected') return
+      const waiting = whatFor()
+      if (waiting) emit({ event: 'waiting', elapsedMs: host.now() - startedMs, ...waiting })
+      watchWaiting(waitingAgainMs)
+    })
+  }
+
+  const close = (): void => {
+    if (closed) return
+    puncher.close()
+    emit({ event: 'closed' })
+    closed = true
+    for (const cancel of [cancelTick, cancelWaiting, cancelTimeout]) cancel()
+    for (const socket of sockets.values()) socket.close()
+  }
+
+  const giveUp = (): void => {
+    const seconds = (timeoutMs ?? 0) / 1000
+    if (!registrar.answered) {
+      const where =
+        server === registrar.server?.address
+          ? server
+          : `${server} (${registrar.servers.map(s => s.address).join(', ')})`
+      const remedy = `is test-server running there, and is UDP port ${port} open?`
+      return fail(
+        new StageError(
+          'server-unreachable',
+          `No answer from ${where}, port ${port}, in ${seconds} s: ${remedy}`,
+        ),
+      )
+    }
+    if (!view.names().includes(peer)) {
+      return fail(new StageError('peer-absent', `${peer} did not appear in the phonebook in ${seconds} s`))
+    }
+    fail(new StageError('peer-unreached', `${peer} is in the phonebook, but was not reached in ${seconds} s`))
+  }
+
+  if (timeoutMs !== undefined) cancelTimeout = host.after(timeoutMs, giveUp)
+  watchWaiting(waitingMs)
+  lookup()
+
+  return {
+    get state() {
+      return puncher.state
+    },
+    get endpoint() {
+      return puncher.session?.endpoint
+    },
+    get form() {
+      return puncher.session && (puncher.session.tag ? 'binary' : 'text')
+    },
+    get longest() {
+      return puncher.session?.tag ? longestPayload : longestText
+    },
+    send(message) {
+      if (closed || !puncher.session) return 'not-connected'
+      const binary = puncher.session.tag !== undefined
+      const text = typeof message === 'string' ? message : decodeText(message)
+      if (!binary && text === undefined) return 'not-text'
+      const bytes = !binary
+        ? encodeText(text ?? '')
+        : typeof message === 'string'
+          ? new TextEncoder().encode(message)
+          : message
+      if (bytes.length > (binary ? longestPayload : longestText)) return 'too-long'
+      puncher.send(bytes, host.now())
+      schedule()
+      return 'sent'
+    },
+    close,
+  }
+}
+
+/** Throws for names that no server would take. */
+const checkNames = (name: string, peer: string): void => {
+  for (const [who, text] of [
+    ['name', name],
+    ["peer's name", peer],
+  ] as const) {
+    const problem = nameProblem(text)
+    if (problem)
+      throw new StageError('name-refused', `The ${who} ${JSON.stringify(text)} ${problems[problem]}`)
+  }
+  if (name === peer)
+    throw new StageError('usage', `The name and the peer's name are both ${JSON.stringify(name)}: choose two`)
+}
+
+const problems = {
+  empty: 'is empty: give one of 1 to 64 bytes',
+  'too-long': 'is longer than 64 bytes: choose a shorter one',
+  'forbidden-character': 'has a blank, a comma or an invisible character in it: leave these out',
+  reserved: 'is a word of the protocol: choose another one',
+} as const

@@ -1,0 +1,81 @@
+// Law: types only. What a client tells whoever runs it; `test-client --json` prints these, one a line.
+import type { Endpoint } from '../endpoint.ts'
+import type { StageError } from '../errors.ts'
+import type { CandidateKind } from './targets.ts'
+
+export type Waiting =
+  | { readonly on: 'server'; readonly servers: readonly Endpoint[] }
+  /** `there`: whom we see; `others`: entries that a larger stage does not show. `near`: a name that is almost the peer's. */
+  | {
+      readonly on: 'peer'
+      readonly peer: string
+      readonly there: readonly string[]
+      readonly others: number
+      readonly near?: string
+    }
+  | { readonly on: 'punch'; readonly endpoints: readonly Endpoint[]; readonly heard: boolean }
+
+export type ClientEvent =
+  | { readonly event: 'registering'; readonly name: string; readonly server: Endpoint }
+  /** The first answer of a server, and whenever it sees us at another endpoint. */
+  | {
+      readonly event: 'registered'
+      readonly name: string
+      readonly server: Endpoint
+      readonly endpoint: Endpoint
+    }
+  /** A phonebook entry that is new to us or has changed. */
+  | {
+      readonly event: 'entry'
+      readonly slot: number
+      readonly count: number
+      readonly name: string
+      readonly endpoint: Endpoint
+    }
+  | { readonly event: 'located'; readonly peer: string; readonly endpoint: Endpoint }
+  /** The peer's entry points where no packet of ours goes. */
+  | { readonly event: 'refused'; readonly peer: string; readonly endpoint: Endpoint; readonly why: string }
+  | {
+      readonly event: 'check-sent'
+      readonly endpoint: Endpoint
+      readonly candidate: CandidateKind
+      readonly form: 'check' | 'text'
+    }
+  /** The first valid datagram of the peer. */
+  | {
+      readonly event: 'heard'
+      readonly peer: string
+      readonly endpoint: Endpoint
+      readonly elapsedMs: number
+    }
+  /** A datagram of ours is confirmed; towards an older peer: its first message is here. */
+  | {
+      readonly event: 'connected'
+      readonly peer: string
+      readonly endpoint: Endpoint
+      readonly elapsedMs: number
+      readonly form: 'binary' | 'text'
+    }
+  /** The session goes on at another endpoint. */
+  | { readonly event: 'moved'; readonly peer: string; readonly endpoint: Endpoint }
+  /** `text`: the bytes as UTF-8 with replacement characters; not yet safe for a terminal. */
+  | {
+      readonly event: 'message'
+      readonly from: string
+      readonly endpoint: Endpoint
+      readonly text: string
+      readonly bytes: Uint8Array
+    }
+  /** Text of somebody who is not the peer. */
+  | {
+      readonly event: 'stranger'
+      readonly endpoint: Endpoint
+      readonly text: string
+      readonly length: number
+    }
+  | { readonly event: 'lost'; readonly peer: string; readonly reason: 'silent' | 'left' | 'no-consent' }
+  /** Somebody else registered our name. */
+  | { readonly event: 'name-conflict'; readonly name: string; readonly endpoint: Endpoint }
+  | ({ readonly event: 'waiting'; readonly elapsedMs: number } & Waiting)
+  | { readonly event: 'failed'; readonly reason: StageError['code']; readonly error: StageError }
+  | { readonly event: 'closed' }

@@ -1,0 +1,89 @@
+// Law: pure. How much may be sent towards an address that has not answered, so that nobody can use us to bother a third
+// party: the budget is per address, over all its ports and all entries that ever pointed there.
+
+/** Until something comes back, in all. */
+const mostChecks = 20
+const mostBytes = 2048
+/** An entry whose holder has not shown the server that it hears us may be a forged one. */
+const mostToUnproven = 3
+const spacingMs = 20
+/** Once something has come back: a check in this interval, until this long after the last sign of life. */
+const pacedMs = 5000
+const lifeMs = 30_000
+/** An older peer may be asleep for a second at a time: one message a second, for this long. */
+const olderMs = 40_000
+const olderSpacingMs = 1000
+/** A re-registered or moved entry gives a new budget, at most this often. */
+const renewMs = 60_000
+const mostAddresses = 5
+const forgetMs = 600_000
+const mostRemembered = 64
+
+/** Who the phonebook says is there. */
+export type PeerStanding = 'older' | 'unproven' | 'proven'
+
+type Account = { checks: number; bytes: number; lastMs: number; lifeMs: number; renewedMs: number }
+
+export class Manners {
+  readonly #accounts = new Map<string, Account>()
+
+  /** When a check of `bytes` (headers included) may go to the address: `nowMs`, later, or Infinity: not before it is renewed. */
+  earliest(address: string, bytes: number, standing: PeerStanding, nowMs: number): number {
+    const account = this.#accounts.get(address)
+    if (!account) return this.#mayOpen(nowMs) ? nowMs : Infinity
+    const alive = nowMs - account.lifeMs <= lifeMs
+    const paced = alive ? Math.max(nowMs, account.lastMs + pacedMs) : Infinity
+    if (standing === 'older') {
+      const inTime = nowMs - account.renewedMs < olderMs || alive
+      return inTime ? Math.max(nowMs, account.lastMs + olderSpacingMs) : Infinity
+    }
+    const most = standing === 'unproven' ? mostToUnproven : mostChecks
+    if (account.checks >= most || account.bytes + bytes > mostBytes) return paced
+    return Math.max(nowMs, account.lastMs + spacingMs)
+  }
+
+  sent(address: string, bytes: number, nowMs: number): void {
+    const account = this.#open(address, nowMs)
+    const paced = nowMs - account.lifeMs <= lifeMs && nowMs - account.lastMs >= pacedMs
+    account.lastMs = nowMs
+    if (paced) return
+    account.checks++
+    account.bytes += bytes
+  }
+
+  /** Something valid came from there. */
+  alive(address: string, nowMs: number): void {
+    this.#open(address, nowMs).lifeMs = nowMs
+  }
+
+  /** The entry was registered again, or moved to this address. */
+  renew(address: string, nowMs: number): void {
+    const account = this.#accounts.get(address)
+    if (!account || nowMs - account.renewedMs < renewMs) return
+    Object.assign(account, { checks: 0, bytes: 0, renewedMs: nowMs })
+  }
+
+  /** Addresses that it keeps an account of; at most 64. */
+  get remembered(): number {
+    return this.#accounts.size
+  }
+
+  #mayOpen(nowMs: number): boolean {
+    let active = 0
+    for (const [address, account] of this.#accounts) {
+      const idleMs = nowMs - Math.max(account.lastMs, account.lifeMs)
+      if (idleMs > forgetMs) this.#accounts.delete(address)
+      else if (idleMs <= lifeMs) active++
+    }
+    return active < mostAddresses && this.#accounts.size < mostRemembered
+  }
+
+  #open(address: string, nowMs: number): Account {
+    let account = this.#accounts.get(address)
+    if (!account) {
+      account = { checks: 0, bytes: 0, lastMs: -Infinity, lifeMs: -Infinity, renewedMs: nowMs }
+      this.#accounts.set(address, account)
+    }
+    return account
+  }
+}

@@ -1,0 +1,393 @@
+// Law: never touches a socket or a clock. Phonebook entries, datagrams and the time go in; datagrams, events and the next
+// deadline come out. docs/dialects.md, "Between two peers", is the protocol; docs/how-it-works.md tells it as a story.
+import { type Endpoint, sameEndpoint } from '../endpoint.ts'
+import type { Line } from '../dialects/phonebook/codec.ts'
+import {
+  type PeerMessage,
+  decodePeerMessage,
+  decodeText,
+  directMessage,
+  encodePeerMessage,
+  encodeText,
+  isPeerMessage,
+} from '../dialects/phonebook/peer.ts'
+import { type Candidate, Candidates } from './candidates.ts'
+import type { ClientEvent } from './events.ts'
+import { Manners, type PeerStanding } from './manners.ts'
+import { Session } from './session.ts'
+import { hostMayBePunched, targetProblem } from './targets.ts'
+import { Transactions } from './transactions.ts'
+
+export type PuncherOptions = {
+  readonly me: string
+  readonly peer: string
+  readonly startedMs: number
+  readonly randomBytes: (count: number) => Uint8Array
+  readonly send: (bytes: Uint8Array, to: Endpoint) => void
+  readonly onEvent: (event: ClientEvent) => void
+}
+
+/** How the client stands with its peer, and what leads from one state to the next. */
+export type PunchState = 'waiting' | 'punching' | 'connected'
+const transitions = {
+  waiting: { located: 'punching', confirmed: 'connected' },
+  punching: { located: 'punching', confirmed: 'connected', left: 'waiting' },
+  connected: {
+    located: 'connected',
+    confirmed: 'connected',
+    silent: 'punching',
+    'no-consent': 'punching',
+    left: 'waiting',
+  },
+} as const satisfies Record<PunchState, Record<string, PunchState>>
+
+/** How long the peer that we talk to has to answer where it is, before its name or its tag at a new endpoint counts. */
+const rivalMs = 800
+/** A path that was heard from within this time works: another one that works too is no reason to change. */
+const quietMs = 300
+/** The phonebook goes on showing a peer that has said goodbye; whoever comes back there sooner will check us. */
+const absentMs = 30_000
+
+export class Puncher {
+  readonly #options: PuncherOptions
+  readonly #tag: Uint8Array
+  readonly #manners = new Manners()
+  readonly #candidates = new Candidates(this.#manners)
+  readonly #transactions = new Transactions()
+  #state: PunchState = 'waiting'
+  #entry: Line | undefined
+  #session: Session | undefined
+  #rival: { readonly endpoint: Endpoint; readonly tag: Uint8Array; readonly sinceMs: number } | undefined
+  #heard = false
+  #refused: Endpoint | undefined
+  #absentUntilMs = -Infinity
+
+  constructor(options: PuncherOptions) {
+    this.#options = options
+    this.#tag = options.randomBytes(8)
+  }
+
+  get state(): PunchState {
+    return this.#state
+  }
+
+  get session(): Session | undefined {
+    return this.#session
+  }
+
+  get heard(): boolean {
+    return this.#heard
+  }
+
+  /** Of two peers that move at the same time one has to be the first: it asks at the old endpoint, the other follows. */
+  get #leads(): boolean {
+    return this.#options.me < this.#options.peer
+  }
+
+  /** The endpoints that it tries. */
+  get endpoints(): Endpoint[] {
+    return this.#candidates.all().map(({ endpoint }) => endpoint)
+  }
+
+  /** A phonebook entry of the peer. `mapped`: where the server sees us. */
+  learn(line: Line, mapped: Endpoint | undefined, server: Endpoint, nowMs: number): void {
+    const known = this.#entry
+    const moved = !known || !sameEndpoint(known.endpoint, line.endpoint)
+    const problem = targetProblem(line.endpoint, server)
+    if (problem) return this.#refuse(line.endpoint, problem)
+    if (!moved && nowMs < this.#absentUntilMs) return
+    this.#entry = line
+    this.#manners.renew(line.endpoint.address, nowMs)
+    const hosts = line.hosts.filter(host => hostMayBePunched(host, mapped, line.endpoint))
+    if (moved) {
+      this.#candidates.keepOnly([line.endpoint, ...hosts])
+      this.#emit({ event: 'located', peer: line.name, endpoint: line.endpoint })
+    }
+    this.#candidates.add(line.endpoint, 'server-reflexive', nowMs)
+    if (this.#state !== 'connected' || moved)
+      for (const host of hosts) this.#candidates.add(host, 'host', nowMs)
+    const becameProven = !moved && line.proven && !known.proven
+    if (this.#state === 'waiting') this.#step('located')
+    else if (this.#state === 'punching' && (becameProven || this.#candidates.deadline() === Infinity))
+      this.#hasten(nowMs)
+    this.tick(nowMs)
+  }
+
+  /** A datagram that is not from the server. */
+  receive(bytes: Uint8Array, from: Endpoint, nowMs: number): void {
+    const message = decodePeerMessage(bytes)
+    if (message) this.#receiveMessage(message, from, nowMs)
+    else if (!isPeerMessage(bytes)) this.#receiveText(bytes, from, nowMs)
+  }
+
+  /** Sends what is due. */
+  tick(nowMs: number): void {
+    for (const candidate of this.#candidates.all())
+      if (candidate.nextMs <= nowMs) this.#check(candidate, nowMs)
+    if (this.#rival && nowMs - this.#rival.sinceMs >= rivalMs) this.#settleRival(nowMs)
+    const session = this.#session
+    const due = session?.due(nowMs)
+    if (!session || !due) return
+    if (due === 'silent' || due === 'no-consent') return this.#lose(due, nowMs)
+    if (due === 'check') this.#sendCheck(session.endpoint, nowMs)
+    else this.#sendKeepalive(session, nowMs)
+  }
+
+  /** When `tick` wants to be called. */
+  deadline(): number {
+    const rival = this.#rival ? this.#rival.sinceMs + rivalMs : Infinity
+    return Math.min(this.#candidates.deadline(), rival, this.#session?.deadline() ?? Infinity)
+  }
+
+  /** False where there is no session to send in. */
+  send(payload: Uint8Array, nowMs: number): boolean {
+    const session = this.#session
+    if (!session) return false
+    const { tag } = session
+    const bytes = tag
+      ? encodePeerMessage({ type: 'data', tag, sequence: session.nextSequence(), payload })
+      : payload
+    this.#options.send(bytes, session.endpoint)
+    session.sent(nowMs)
+    return true
+  }
+
+  /** Says goodbye, where the peer understands it. */
+  close(): void {
+    const tag = this.#session?.tag
+    if (this.#session && tag)
+      this.#options.send(encodePeerMessage({ type: 'close', tag }), this.#session.endpoint)
+  }
+
+  #receiveMessage(message: PeerMessage, from: Endpoint, nowMs: number): void {
+    switch (message.type) {
+      case 'check':
+        return this.#receiveCheck(message, from, nowMs)
+      case 'check-response': {
+        if (!this.#transactions.settle(message.transaction, from)) return
+        this.#sign(from, nowMs)
+        return this.#confirm(from, message.tag, nowMs)
+      }
+      default: {
+        // Only the peer knows our tag: it got it in a check of ours, so that check has arrived.
+        if (!sameBytes(message.tag, this.#tag)) return
+        if (message.type === 'close') return this.#receiveClose(nowMs)
+        this.#receiveTagged(message, from, nowMs)
+      }
+    }
+  }
+
+  #receiveCheck(message: PeerMessage & { type: 'check' }, from: Endpoint, nowMs: number): void {
+    const { me, peer } = this.#options
+    if (message.from !== peer || message.to !== me || !this.#believes(from, message.pair)) return
+    const { transaction } = message
+    this.#options.send(
+      encodePeerMessage({ type: 'check-response', transaction, tag: this.#tag, observed: from }),
+      from,
+    )
+    this.#sign(from, nowMs)
+    const session = this.#session
+    if (session?.tag && sameEndpoint(session.endpoint, from) && sameBytes(session.tag, message.tag)) return
+    const candidate = this.#candidates.add(from, 'peer-reflexive', nowMs)
+    if (!candidate) return
+    candidate.tag = message.tag
+    if (candidate.sent === 0 || this.#state === 'connected') this.#check(candidate, nowMs)
+  }
+
+  #receiveTagged(message: PeerMessage & { type: 'data' | 'keepalive' }, from: Endpoint, nowMs: number): void {
+    this.#sign(from, nowMs)
+    const tag = this.#candidates.get(from)?.tag
+    if (!this.#session && tag) this.#confirm(from, tag, nowMs)
+    const session = this.#session
+    if (!session?.tag) return
+    session.heard(from, nowMs)
+    // Its mapping changed: ask there before anything is sent there.
+    if (!sameEndpoint(session.endpoint, from) && nowMs - session.heardHereMs >= quietMs) {
+      const candidate = this.#candidates.add(from, 'peer-reflexive', nowMs)
+      if (candidate && candidate.nextMs === Infinity) candidate.nextMs = nowMs
+      if (candidate) this.tick(nowMs)
+    }
+    if (message.type === 'data' && session.isNew(message.sequence)) this.#deliver(message.payload, from)
+  }
+
+  #receiveClose(nowMs: number): void {
+    if (this.#session) this.#lose('left', nowMs)
+  }
+
+  #receiveText(bytes: Uint8Array, from: Endpoint, nowMs: number): void {
+    const text = decodeText(bytes)
+    const session = this.#session
+    if (session?.tag || !this.#isOlderPeer(from, text)) {
+      if (text !== undefined) this.#emit({ event: 'stranger', endpoint: from, text, length: bytes.length })
+      return
+    }
+    this.#sign(from, nowMs)
+    this.#candidates.add(from, 'peer-reflexive', nowMs)
+    if (!session) this.#confirm(from, undefined, nowMs)
+    else if (!sameEndpoint(session.endpoint, from)) this.#move(session, from, nowMs)
+    this.#session?.heard(from, nowMs)
+    this.#deliver(bytes, from)
+  }
+
+  /** An older peer is believed from the phonebook's address: at its endpoint, elsewhere if it says who it is. */
+  #isOlderPeer(from: Endpoint, text: string | undefined): boolean {
+    const entry = this.#entry
+    if (!entry || entry.newer || entry.endpoint.address !== from.address) return false
+    if (sameEndpoint(entry.endpoint, from)) return true
+    if (this.#session && sameEndpoint(this.#session.endpoint, from)) return true
+    return text === directMessage(this.#options.peer, this.#options.me)
+  }
+
+  #deliver(bytes: Uint8Array, from: Endpoint): void {
+    const text = new TextDecoder().decode(bytes)
+    this.#emit({ event: 'message', from: this.#options.peer, endpoint: from, text, bytes })
+  }
+
+  /** A newer peer is believed where the phonebook says it is, or with the token that only the two of us have. */
+  #believes(from: Endpoint, pair: string): boolean {
+    if (pair !== '' && pair === this.#entry?.pair) return true
+    if (this.#session && sameEndpoint(this.#session.endpoint, from)) return true
+    return this.#candidates.get(from) !== undefined
+  }
+
+  /** Something valid came from the peer. */
+  #sign(from: Endpoint, nowMs: number): void {
+    this.#manners.alive(from.address, nowMs)
+    if (this.#session && sameEndpoint(this.#session.endpoint, from)) this.#session.heard(from, nowMs)
+    if (this.#heard) return
+    this.#heard = true
+    this.#emit({
+      event: 'heard',
+      peer: this.#options.peer,
+      endpoint: from,
+      elapsedMs: nowMs - this.#options.startedMs,
+    })
+  }
+
+  /** A datagram of ours has reached the peer, whose tag is this (an older one has none). */
+  #confirm(from: Endpoint, tag: Uint8Array | undefined, nowMs: number): void {
+    const session = this.#session
+    if (!session) return this.#establish(from, tag, nowMs)
+    const same = session.tag !== undefined && tag !== undefined && sameBytes(session.tag, tag)
+    const here = sameEndpoint(session.endpoint, from)
+    const candidate = this.#candidates.get(from)
+    if (same && candidate) candidate.nextMs = Infinity
+    if (same) session.consented(nowMs)
+    if (same && (here || nowMs - session.heardHereMs < quietMs)) return
+    if (same && !this.#leads) return this.#move(session, from, nowMs)
+    // Another tag here: the peer was started anew. Elsewhere: that, or somebody else has its name now.
+    if (!session.tag || !tag || here) return this.#establish(from, tag, nowMs)
+    if (this.#rival) return
+    this.#rival = { endpoint: from, tag, sinceMs: nowMs }
+    this.#candidates.rest()
+    this.#sendCheck(session.endpoint, nowMs)
+  }
+
+  #settleRival(nowMs: number): void {
+    const rival = this.#rival
+    this.#rival = undefined
+    const session = this.#session
+    if (!rival || !session?.tag || session.heardHereMs > rival.sinceMs) return
+    if (sameBytes(session.tag, rival.tag)) this.#move(session, rival.endpoint, nowMs)
+    else this.#establish(rival.endpoint, rival.tag, nowMs)
+  }
+
+  #establish(endpoint: Endpoint, tag: Uint8Array | undefined, nowMs: number): void {
+    const { peer, startedMs } = this.#options
+    this.#session = new Session(endpoint, tag, nowMs)
+    this.#rival = undefined
+    this.#candidates.rest()
+    this.#step('confirmed')
+    const form = tag ? 'binary' : 'text'
+    this.#emit({ event: 'connected', peer, endpoint, elapsedMs: nowMs - startedMs, form })
+    if (!tag) this.#sendKeepalive(this.#session, nowMs) // answers the observed source, which confirms it to the peer
+  }
+
+  #move(session: Session, to: Endpoint, nowMs: number): void {
+    session.moveTo(to, nowMs)
+    this.#candidates.rest()
+    this.#emit({ event: 'moved', peer: this.#options.peer, endpoint: to })
+  }
+
+  #lose(reason: 'silent' | 'no-consent' | 'left', nowMs: number): void {
+    const entry = this.#entry
+    this.#session = undefined
+    this.#rival = undefined
+    this.#heard = false
+    this.#step(reason)
+    this.#emit({ event: 'lost', peer: this.#options.peer, reason })
+    if (reason === 'left') this.#absentUntilMs = nowMs + absentMs
+    if (reason === 'left' || !entry) return this.#candidates.rest()
+    this.#hasten(nowMs)
+    this.tick(nowMs)
+  }
+
+  #hasten(nowMs: number): void {
+    this.#candidates.restart(nowMs)
+  }
+
+  #check(candidate: Candidate, nowMs: number): void {
+    const { endpoint, kind } = candidate
+    const standing = this.#standing()
+    const transaction = standing === 'older' ? undefined : this.#options.randomBytes(12)
+    const bytes = transaction ? this.#encodeCheck(transaction) : this.#text()
+    if (!this.#candidates.spend(candidate, bytes.length, standing, nowMs)) return
+    if (transaction) this.#transactions.open(transaction, endpoint, nowMs)
+    this.#options.send(bytes, endpoint)
+    this.#emit({ event: 'check-sent', endpoint, candidate: kind, form: transaction ? 'check' : 'text' })
+  }
+
+  /** Asks the peer of a session whether it still hears us. */
+  #sendCheck(endpoint: Endpoint, nowMs: number): void {
+    const transaction = this.#options.randomBytes(12)
+    this.#transactions.open(transaction, endpoint, nowMs)
+    this.#options.send(this.#encodeCheck(transaction), endpoint)
+    this.#session?.checked(nowMs)
+    this.#session?.sent(nowMs)
+  }
+
+  #sendKeepalive(session: Session, nowMs: number): void {
+    const bytes = session.tag ? encodePeerMessage({ type: 'keepalive', tag: session.tag }) : this.#text()
+    this.#options.send(bytes, session.endpoint)
+    session.sent(nowMs)
+  }
+
+  #encodeCheck(transaction: Uint8Array): Uint8Array {
+    const { me, peer } = this.#options
+    return encodePeerMessage({
+      type: 'check',
+      transaction,
+      tag: this.#tag,
+      pair: this.#entry?.pair ?? '',
+      from: me,
+      to: peer,
+    })
+  }
+
+  #text(): Uint8Array {
+    return encodeText(directMessage(this.#options.me, this.#options.peer))
+  }
+
+  #standing(): PeerStanding {
+    if (!this.#entry?.newer) return 'older'
+    return this.#entry.proven ? 'proven' : 'unproven'
+  }
+
+  #refuse(endpoint: Endpoint, why: string): void {
+    if (this.#refused && sameEndpoint(this.#refused, endpoint)) return
+    this.#refused = endpoint
+    this.#emit({ event: 'refused', peer: this.#options.peer, endpoint, why })
+  }
+
+  #step(on: string): void {
+    const next: Readonly<Record<string, PunchState>> = transitions[this.#state]
+    this.#state = next[on] ?? this.#state
+  }
+
+  #emit(event: ClientEvent): void {
+    this.#options.onEvent(event)
+  }
+}
+
+const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, i) => byte === b[i])

@@ -1,0 +1,193 @@
+// Law: never touches a socket, a resolver or a clock. Keeps us registered: which server address is asked, when, with which
+// cookie, and when the host has to be looked up again.
+import { type Endpoint, sameEndpoint } from '../endpoint.ts'
+import { type Line, decodeLines, encodeRegistration } from '../dialects/phonebook/codec.ts'
+import type { ClientEvent } from './events.ts'
+import { jittered, pollDelayMs, retryDelayMs } from './schedule.ts'
+
+/** Another address of the server is tried when this one has not answered for so long (RFC 8305 s.5 waits 250 ms). */
+const nextAddressMs = 500
+/** Unanswered registrations after which the host is looked up again. */
+const missesUntilLookup = 2
+const mostServers = 8
+/** A new cookie is echoed at once, but a server that makes a new one each time does not get us into a loop. */
+const echoMs = 250
+
+export type RegistrarOptions = {
+  readonly name: string
+  readonly seek: string
+  readonly stage: string
+  /** Our local candidates at this moment. */
+  readonly hosts: () => readonly Endpoint[]
+  readonly intervalMs?: number | undefined
+  readonly random: () => number
+  readonly send: (bytes: Uint8Array, to: Endpoint) => void
+  readonly lookup: () => void
+  readonly onEvent: (event: ClientEvent) => void
+}
+
+export class Registrar {
+  readonly #options: RegistrarOptions
+  #servers: readonly Endpoint[] = []
+  /** How many of the addresses are being tried; only the first one as long as it answers. */
+  #trying = 1
+  #nextAddressMs = Infinity
+  #active: Endpoint | undefined
+  #mapped: Endpoint | undefined
+  #cookie: string | undefined
+  #newerServer = false
+  #misses = 0
+  #awaiting = false
+  #nextMs = Infinity
+  #lookingSinceMs = 0
+  #connected = false
+  #echoedMs = -Infinity
+  #conflict: Endpoint | undefined
+
+  constructor(options: RegistrarOptions) {
+    this.#options = options
+  }
+
+  /** The server that answers us; before that, the one asked first. */
+  get server(): Endpoint | undefined {
+    return this.#active ?? this.#servers[0]
+  }
+
+  get servers(): readonly Endpoint[] {
+    return this.#servers
+  }
+
+  /** A server has answered, ever. */
+  get answered(): boolean {
+    return this.#active !== undefined
+  }
+
+  /** Registrations since the last answer. */
+  get misses(): number {
+    return this.#misses
+  }
+
+  /** Where the server sees us. */
+  get mapped(): Endpoint | undefined {
+    return this.#mapped
+  }
+
+  /** What the host name means now; the first time this starts the polling. */
+  found(servers: readonly Endpoint[], nowMs: number): void {
+    const isFirst = this.#servers.length === 0
+    const changed =
+      servers.length !== this.#servers.length ||
+      servers.some((server, i) => !isSame(server, this.#servers[i]))
+    if (!changed || servers.length === 0) return
+    this.#servers = servers.slice(0, mostServers)
+    this.#trying = 1
+    this.#nextAddressMs = nowMs + nextAddressMs
+    if (isFirst) this.#lookingSinceMs = nowMs
+    this.#register(nowMs)
+  }
+
+  /** The lines of a datagram, or undefined where it is not from a server of ours. */
+  receive(bytes: Uint8Array, from: Endpoint, nowMs: number): Line[] | undefined {
+    if (!this.#servers.some(server => sameEndpoint(server, from)) && !isSame(from, this.#active))
+      return undefined
+    const lines = decodeLines(bytes)
+    const own = lines.find(line => line.name === this.#options.name)
+    if (own) this.#receiveOwn(own, from, nowMs)
+    return lines
+  }
+
+  /** The peer was found or lost: another rhythm from now on. */
+  setConnected(connected: boolean, nowMs: number): void {
+    if (connected === this.#connected) return
+    this.#connected = connected
+    if (!connected) {
+      this.#lookingSinceMs = nowMs
+      this.#register(nowMs)
+    } else if (!this.#awaiting) this.#nextMs = nowMs + this.#pollMs(nowMs)
+  }
+
+  tick(nowMs: number): void {
+    if (nowMs >= this.#nextAddressMs) {
+      this.#trying = Math.min(this.#trying + 1, this.#servers.length)
+      this.#nextAddressMs = this.#trying < this.#servers.length ? nowMs + nextAddressMs : Infinity
+      const next = this.#servers[this.#trying - 1]
+      if (!this.#active && next) this.#sendTo(next)
+    }
+    if (nowMs < this.#nextMs) return
+    if (this.#awaiting) this.#miss(nowMs)
+    this.#register(nowMs)
+  }
+
+  deadline(): number {
+    return Math.min(this.#nextMs, this.#nextAddressMs)
+  }
+
+  #miss(nowMs: number): void {
+    this.#misses++
+    if (this.#misses < missesUntilLookup) return
+    this.#options.lookup()
+    if (this.#active && this.#nextAddressMs === Infinity) this.#nextAddressMs = nowMs
+  }
+
+  #register(nowMs: number): void {
+    this.#awaiting = true
+    this.#nextMs = nowMs + jittered(retryDelayMs(this.#misses), this.#options.random())
+    const active = this.#active
+    const asked = this.#servers.slice(0, this.#trying)
+    if (!active) asked.forEach(server => this.#sendTo(server))
+    else if (this.#misses < missesUntilLookup) this.#sendTo(active)
+    else [active, ...asked.filter(server => !isSame(server, active))].forEach(server => this.#sendTo(server))
+  }
+
+  #sendTo(server: Endpoint): void {
+    const { name, seek, stage, onEvent, send } = this.#options
+    const cookie = this.#cookie
+    const request = {
+      name,
+      newer: true,
+      seek,
+      stage,
+      hosts: this.#options.hosts(),
+      ...(cookie !== undefined && { cookie }),
+    }
+    onEvent({ event: 'registering', name, server })
+    send(encodeRegistration(request, cookie === undefined && !this.#active), server)
+  }
+
+  #receiveOwn(own: Line, from: Endpoint, nowMs: number): void {
+    const { name, onEvent } = this.#options
+    // A newer server's answer has a cookie on our own line; without one it tells who else has our name now.
+    if (own.cookie === undefined && this.#newerServer && isSame(from, this.#active))
+      return this.#noteConflict(own.endpoint)
+    const news = !isSame(own.endpoint, this.#mapped) || !isSame(from, this.#active)
+    this.#active = from
+    this.#mapped = own.endpoint
+    this.#awaiting = false
+    this.#misses = 0
+    this.#trying = 1
+    this.#nextAddressMs = Infinity
+    this.#nextMs = nowMs + this.#pollMs(nowMs)
+    if (news) onEvent({ event: 'registered', name, server: from, endpoint: own.endpoint })
+    this.#newerServer = own.cookie !== undefined
+    if (own.cookie === this.#cookie || own.cookie === undefined) return
+    this.#cookie = own.cookie
+    if (nowMs - this.#echoedMs < echoMs) return
+    this.#echoedMs = nowMs
+    this.#register(nowMs)
+  }
+
+  #noteConflict(endpoint: Endpoint): void {
+    if (isSame(endpoint, this.#conflict) || isSame(endpoint, this.#mapped)) return
+    this.#conflict = endpoint
+    this.#options.onEvent({ event: 'name-conflict', name: this.#options.name, endpoint })
+  }
+
+  #pollMs(nowMs: number): number {
+    const { intervalMs, random } = this.#options
+    const state = { connected: this.#connected, lookingForMs: nowMs - this.#lookingSinceMs, intervalMs }
+    return jittered(pollDelayMs(state), random())
+  }
+}
+
+const isSame = (a: Endpoint | undefined, b: Endpoint | undefined): boolean =>
+  a !== undefined && b !== undefined && sameEndpoint(a, b)

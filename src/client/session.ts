@@ -1,0 +1,93 @@
+// Law: pure. An established session with the peer: numbering, duplicates, signs of life.
+import { type Endpoint, sameEndpoint } from '../endpoint.ts'
+import { consentCheckMs, consentLostMs, keepaliveMs, silenceMs, textKeepaliveMs } from './schedule.ts'
+
+/** Sequence numbers further back than this are taken for duplicates. */
+const windowSize = 64
+
+export class Session {
+  endpoint: Endpoint
+  /** The peer's tag; undefined towards an older peer, with whom everything is text. */
+  readonly tag: Uint8Array | undefined
+  #sentMs: number
+  #heardMs: number
+  #heardHereMs: number
+  #consentMs: number
+  #checkedMs: number
+  #sequence = 0
+  #highest = -1
+  #seen = new Set<number>()
+
+  constructor(endpoint: Endpoint, tag: Uint8Array | undefined, nowMs: number) {
+    this.endpoint = endpoint
+    this.tag = tag
+    this.#sentMs = this.#heardMs = this.#heardHereMs = this.#consentMs = this.#checkedMs = nowMs
+  }
+
+  /** When something last came from the endpoint that we send to. */
+  get heardHereMs(): number {
+    return this.#heardHereMs
+  }
+
+  nextSequence(): number {
+    const sequence = this.#sequence
+    this.#sequence = (this.#sequence + 1) >>> 0
+    return sequence
+  }
+
+  /** False for a number that was here before, or is too far back to tell. */
+  isNew(sequence: number): boolean {
+    if (sequence <= this.#highest - windowSize || this.#seen.has(sequence)) return false
+    this.#seen.add(sequence)
+    this.#highest = Math.max(this.#highest, sequence)
+    if (this.#seen.size > 2 * windowSize) {
+      this.#seen = new Set([...this.#seen].filter(seen => seen > this.#highest - windowSize))
+    }
+    return true
+  }
+
+  sent(nowMs: number): void {
+    this.#sentMs = nowMs
+  }
+
+  heard(from: Endpoint, nowMs: number): void {
+    this.#heardMs = nowMs
+    if (sameEndpoint(from, this.endpoint)) this.#heardHereMs = nowMs
+  }
+
+  /** A check of ours was answered. */
+  consented(nowMs: number): void {
+    this.#consentMs = nowMs
+  }
+
+  /** The peer is at another endpoint now. */
+  moveTo(endpoint: Endpoint, nowMs: number): void {
+    this.endpoint = endpoint
+    this.#heardHereMs = nowMs
+  }
+
+  checked(nowMs: number): void {
+    this.#checkedMs = nowMs
+  }
+
+  /** What is due, the most urgent first; undefined where nothing is. */
+  due(nowMs: number): 'silent' | 'no-consent' | 'check' | 'keepalive' | undefined {
+    if (nowMs - this.#heardMs >= silenceMs) return 'silent'
+    if (!this.tag) return nowMs - this.#sentMs >= textKeepaliveMs ? 'keepalive' : undefined
+    if (nowMs - this.#consentMs >= consentLostMs) return 'no-consent'
+    if (nowMs - this.#checkedMs >= consentCheckMs) return 'check'
+    return nowMs - this.#sentMs >= keepaliveMs ? 'keepalive' : undefined
+  }
+
+  /** When something will be due if nothing happens until then. */
+  deadline(): number {
+    const silent = this.#heardMs + silenceMs
+    if (!this.tag) return Math.min(silent, this.#sentMs + textKeepaliveMs)
+    return Math.min(
+      silent,
+      this.#consentMs + consentLostMs,
+      this.#checkedMs + consentCheckMs,
+      this.#sentMs + keepaliveMs,
+    )
+  }
+}

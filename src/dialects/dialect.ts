@@ -1,0 +1,53 @@
+// Law: types only. The one shape that every dialect has: bytes in, a request or a refusal; a request in, answers out.
+import type { Endpoint } from '../endpoint.ts'
+import type { Door, Entry, Phonebook, Place, Registered } from '../phonebook.ts'
+
+/** Why a datagram gets no answer. Each is counted under its name. */
+export type Refusal =
+  'empty' | 'too-long' | 'not-utf8' | 'bad-name' | 'reserved-name' | 'bad-stage' | 'unrecognised'
+
+/** How much may go back to a source in one answer. */
+export type Allowance = {
+  readonly datagrams: number
+  /** Payload and headers together, `headerBytes` for each datagram. */
+  readonly bytes: number
+  readonly headerBytes: number
+}
+
+/** What a dialect needs of the server to answer. */
+export type Desk = {
+  readonly phonebook: Phonebook
+  readonly nowMs: number
+  /** The socket that the request came in by. */
+  readonly via: number
+  /** Splits an older client's `name@stage`. */
+  readonly splitStages: boolean
+  /** The cookie that this endpoint has to echo; an entry keeps its own. */
+  cookieFor(from: Endpoint): string
+  isCookieOf(cookie: string, from: Endpoint): boolean
+  /** The token of two proven entries that seek each other. */
+  pairToken(a: Entry, b: Entry): string
+  /** How much may be answered to so many bytes. */
+  allowance(from: Endpoint, bytesIn: number, standing: Standing): Allowance
+}
+
+/** What the source has shown: that it hears us; that it speaks the extensions, but not yet that; neither. */
+export type Standing = 'proven' | 'unproven' | 'older'
+
+export type Answer = {
+  /** To the source of the request. */
+  readonly datagrams: readonly Uint8Array[]
+  /** To others whom the request concerns. */
+  readonly elsewhere?: readonly (Place & { readonly bytes: Uint8Array })[]
+  readonly registered?: Registered
+}
+
+export interface Dialect<Request> {
+  readonly door: Door
+  /** Whether the datagram belongs to this dialect; called in the order of `docs/dialects.md`. */
+  recognises(bytes: Uint8Array): boolean
+  decode(bytes: Uint8Array): Request | Refusal
+  answer(request: Request, from: Endpoint, bytesIn: number, desk: Desk): Answer
+  /** The datagrams that tell `receiver`, who came in by this door, about these entries; none where it has no such thing. */
+  introduce(receiver: Entry, entries: readonly Entry[], desk: Desk): readonly Uint8Array[]
+}

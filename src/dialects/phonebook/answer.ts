@@ -1,0 +1,169 @@
+// Law: pure. What the Stage Manager answers to a registration, and what it pushes: docs/dialects.md section 1.
+import { type Endpoint, familyOf } from '../../endpoint.ts'
+import type { Entry, Registered } from '../../phonebook.ts'
+import { isStage, nameProblem } from '../../name.ts'
+import type { Allowance, Answer, Desk, Dialect } from '../dialect.ts'
+import {
+  type LineFields,
+  type RegistrationRequest,
+  decodeRegistration,
+  encodeLine,
+  formatLine,
+  packedAnswer,
+} from './codec.ts'
+
+/** The older client reads 30 datagrams between two registrations and never gets out of an answer as long as that. */
+const mostToOlder = 16
+/** Up to here a seeker sees its whole stage; on a larger one, only whom it seeks. */
+const smallStage = 16
+
+const encoder = new TextEncoder()
+
+export const phonebook: Dialect<RegistrationRequest> = {
+  door: 'phonebook',
+  recognises: () => true, // the last one asked: whatever begins with a legal name
+  decode: decodeRegistration,
+
+  answer(asked, from, bytesIn, desk) {
+    const request = desk.splitStages && !asked.newer ? splitStage(asked) : asked
+    const { phonebook: book, nowMs, via } = desk
+    const registered = book.register(
+      { ...request, endpoint: from, door: 'phonebook', via, seek: request.seek },
+      nowMs,
+    )
+    const { entry } = registered
+    entry.proven ||=
+      request.cookie !== undefined &&
+      (request.cookie === entry.cookie || desk.isCookieOf(request.cookie, from))
+    const standing = !request.newer ? 'older' : entry.proven ? 'proven' : 'unproven'
+    const allowance = desk.allowance(from, bytesIn, standing)
+    const datagrams = request.newer ? packed(entry, desk, allowance) : plain(entry, desk, allowance)
+    return { datagrams, elsewhere: notice(registered, desk), registered }
+  },
+
+  introduce(receiver, entries, desk) {
+    const { count } = desk.phonebook
+    const reachable = entries.filter(entry => canReach(receiver, entry.endpoint))
+    if (!receiver.newer) return reachable.map(entry => plainLine(entry, count))
+    const packer = createPacker(desk.allowance(receiver.endpoint, 0, 'proven'))
+    for (const entry of reachable) packer.add(formatLine(entry, count, shownTo(receiver, entry, desk)))
+    return packer.datagrams()
+  },
+}
+
+/** Whoever held the name is told, without a cookie, who holds it now. After a rebinding of its own that goes nowhere. */
+const notice = ({ entry, formerly }: Registered, desk: Desk): NonNullable<Answer['elsewhere']> =>
+  formerly ? [{ ...formerly, bytes: encodeLine(entry, desk.phonebook.count) }] : []
+
+/** `alice@jam` of an older client: alice, on the stage jam. */
+const splitStage = (request: RegistrationRequest): RegistrationRequest => {
+  const at = request.name.lastIndexOf('@')
+  const [name, stage] = [request.name.slice(0, at), request.name.slice(at + 1)]
+  return at > 0 && isStage(stage) && nameProblem(name) === undefined ? { ...request, name, stage } : request
+}
+
+/** One line a datagram: its own first, for the older client loses the first datagram that it ever gets. */
+const plain = (entry: Entry, desk: Desk, allowance: Allowance): Uint8Array[] => {
+  const { phonebook: book } = desk
+  const others = book.latest(
+    entry.stage,
+    mostToOlder - 1,
+    other => other !== entry && canReach(entry, other.endpoint),
+  )
+  const datagrams: Uint8Array[] = []
+  let bytes = 0
+  for (const listed of [entry, ...others]) {
+    const line = plainLine(listed, book.count)
+    bytes += line.length + allowance.headerBytes
+    if (bytes > allowance.bytes || datagrams.length >= allowance.datagrams) break
+    datagrams.push(line)
+  }
+  return datagrams
+}
+
+/** Whole lines, several to a datagram: its own with the cookie, the one it seeks, and the rest where that is wanted. */
+const packed = (entry: Entry, desk: Desk, allowance: Allowance): Uint8Array[] => {
+  const { phonebook: book } = desk
+  const cookie = (entry.cookie ??= desk.cookieFor(entry.endpoint))
+  const sought = entry.seek === undefined ? undefined : book.find(entry.seek, entry.stage)
+  const packer = createPacker(allowance)
+  packer.add(formatLine(entry, book.count, { newer: true, proven: entry.proven, cookie }))
+  if (sought && sought !== entry && canReach(entry, sought.endpoint)) {
+    packer.add(formatLine(sought, book.count, shownTo(entry, sought, desk)))
+  }
+  if (entry.seek === undefined || book.stageSize(entry.stage) <= smallStage) {
+    for (const other of book.latest(entry.stage, Infinity)) {
+      if (other === entry || other === sought || !canReach(entry, other.endpoint)) continue
+      if (!packer.add(formatLine(other, book.count, { newer: other.newer, proven: other.proven }))) break
+    }
+  }
+  return packer.datagrams()
+}
+
+type Packer = { add(line: string): boolean; datagrams(): Uint8Array[] }
+
+const createPacker = ({ datagrams: most, bytes: mostBytes, headerBytes }: Allowance): Packer => {
+  const done: Uint8Array[] = []
+  let open: string[] = []
+  let openBytes = 0
+  let spent = 0
+  const flush = (): void => {
+    if (open.length > 0) done.push(encoder.encode(open.join('')))
+    open = []
+    openBytes = 0
+  }
+  return {
+    add(line) {
+      const length = byteLength(line)
+      const fits = open.length > 0 && openBytes + length <= packedAnswer
+      const cost = fits ? length : length + headerBytes
+      if (spent + cost > mostBytes || (!fits && done.length + (open.length > 0 ? 1 : 0) >= most)) return false
+      if (!fits) flush()
+      open.push(line)
+      openBytes += length
+      spent += cost
+      return true
+    },
+    datagrams() {
+      flush()
+      return done
+    },
+  }
+}
+
+/** What stands behind the fifth field, for this receiver: candidates and token are for mutual seekers alone. */
+const shownTo = (receiver: Entry, entry: Entry, desk: Desk): LineFields => {
+  const mutual =
+    receiver.seek === entry.name && entry.seek === receiver.name && receiver.stage === entry.stage
+  return {
+    newer: entry.newer,
+    proven: entry.proven,
+    ...(mutual && receiver.proven && entry.proven && { pair: desk.pairToken(receiver, entry) }),
+    ...(mutual && { hosts: entry.hosts }),
+  }
+}
+
+/** IPv6 endpoints are of no use to a client that registered over IPv4. */
+const canReach = (receiver: Entry, endpoint: Endpoint): boolean =>
+  familyOf(receiver.endpoint.address) === 6 || familyOf(endpoint.address) === 4
+
+type Cached = { readonly endpoint: Endpoint; readonly count: number; readonly bytes: Uint8Array }
+const plainLines = new WeakMap<Entry, Cached>()
+
+/** The same bytes for everybody, until the entry moves or the book grows. */
+const plainLine = (entry: Entry, count: number): Uint8Array => {
+  const cached = plainLines.get(entry)
+  if (cached && cached.count === count && cached.endpoint === entry.endpoint) return cached.bytes
+  const bytes = encodeLine(entry, count)
+  plainLines.set(entry, { endpoint: entry.endpoint, count, bytes })
+  return bytes
+}
+
+const byteLength = (text: string): number => {
+  let bytes = text.length
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit > 0x7f) bytes += unit > 0x7ff && (unit < 0xd800 || unit > 0xdfff) ? 2 : 1
+  }
+  return bytes
+}

@@ -1,0 +1,220 @@
+// Law: pure; bytes <-> values of the phonebook dialect, docs/dialects.md section 1. Nothing here throws at foreign bytes.
+import { type Endpoint, formatEndpoint, parseAddress, parseEndpoint, parsePort } from '../../endpoint.ts'
+import { isStage, nameProblem } from '../../name.ts'
+import type { Refusal } from '../dialect.ts'
+
+/** What a client asks for. An older client gives its name and nothing else. */
+export type RegistrationRequest = {
+  readonly name: string
+  readonly newer: boolean
+  readonly stage: string
+  readonly seek?: string
+  readonly cookie?: string
+  readonly hosts: readonly Endpoint[]
+}
+
+/** One entry of the phonebook as a client reads it. */
+export type Line = {
+  readonly slot: number
+  readonly count: number
+  readonly name: string
+  readonly endpoint: Endpoint
+  readonly newer: boolean
+  readonly proven: boolean
+  readonly cookie?: string
+  readonly pair?: string
+  readonly hosts: readonly Endpoint[]
+}
+
+export type LineFields = Partial<Pick<Line, 'newer' | 'proven' | 'cookie' | 'pair' | 'hosts'>>
+
+export const mostHosts = 4
+/** Name and tokens of a registration, in bytes. */
+export const longestRegistration = 512
+/** A first registration is padded to this, so that its answer is worth three times as much; the older server reads 1023. */
+export const paddedRegistration = 1000
+/** A packed answer, in bytes: below what any path fragments. */
+export const packedAnswer = 1200
+/** Longer than anything that a client sends; the older server cut there. */
+const longestDatagram = 1024
+const longestOpaque = 64
+const longestAnswer = 65_535
+
+const [lineFeed, carriageReturn, blank] = [10, 13, 32]
+const encoder = new TextEncoder()
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const lenient = new TextDecoder('utf-8', { ignoreBOM: true })
+
+const endsToken = (byte: number | undefined): boolean =>
+  byte === blank || byte === lineFeed || byte === carriageReturn
+
+/** `<name>[ key=value]*`, ended and separated as the older server's strtok did. */
+export const decodeRegistration = (bytes: Uint8Array): RegistrationRequest | Refusal => {
+  let start = 0
+  while (start < bytes.length && endsToken(bytes[start])) start++
+  if (start === bytes.length) return 'empty'
+  if (bytes.length > longestDatagram) return 'too-long'
+  let end = start
+  while (end < bytes.length && !endsToken(bytes[end])) end++
+  const name = decodeUtf8(bytes.subarray(start, end))
+  if (name === undefined) return 'not-utf8'
+  const problem = nameProblem(name)
+  if (problem) return problem === 'reserved' ? 'reserved-name' : 'bad-name'
+  if (end === bytes.length) return { name, newer: false, stage: '', hosts: [] }
+  return withTokens(name, bytes.subarray(end))
+}
+
+const withTokens = (name: string, rest: Uint8Array): RegistrationRequest | Refusal => {
+  const tokens = lenient.decode(rest).split(/[ \r\n]+/)
+  let length = encoder.encode(name).length
+  let newer = false
+  let stage = ''
+  let seek: string | undefined
+  let cookie: string | undefined
+  const hosts: Endpoint[] = []
+  for (const token of tokens) {
+    length += token === '' ? 0 : token.length + 1
+    const equals = token.indexOf('=')
+    const value = token.slice(equals + 1)
+    switch (equals < 0 ? '' : token.slice(0, equals)) {
+      case 'v':
+        newer = value === '2'
+        break
+      case 'seek':
+        if (nameProblem(value) === undefined) seek = value
+        break
+      case 'cookie':
+        if (isOpaque(value)) cookie = value
+        break
+      case 'stage':
+        stage = value
+        break
+      case 'host': {
+        const host = parseEndpoint(value)
+        if (host && hosts.length < mostHosts) hosts.push(host)
+      }
+    }
+  }
+  if (!newer) return { name, newer, stage: '', hosts: [] }
+  if (length > longestRegistration) return 'too-long'
+  if (stage !== '' && !isStage(stage)) return 'bad-stage'
+  return {
+    name,
+    newer,
+    stage,
+    ...(seek !== undefined && { seek }),
+    ...(cookie !== undefined && { cookie }),
+    hosts,
+  }
+}
+
+/** `pad`: with trailing blanks, as long as the server has not answered yet. */
+export const encodeRegistration = (request: RegistrationRequest, pad = false): Uint8Array => {
+  const tokens = [request.name]
+  if (request.newer) {
+    tokens.push('v=2')
+    if (request.seek !== undefined) tokens.push(`seek=${request.seek}`)
+    if (request.stage !== '') tokens.push(`stage=${request.stage}`)
+    if (request.cookie !== undefined) tokens.push(`cookie=${request.cookie}`)
+    for (const host of request.hosts.slice(0, mostHosts)) tokens.push(`host=${formatEndpoint(host)}`)
+  }
+  const bytes = encoder.encode(tokens.join(' '))
+  if (!pad || bytes.length >= paddedRegistration) return bytes
+  const padded = new Uint8Array(paddedRegistration).fill(blank)
+  padded.set(bytes)
+  return padded
+}
+
+/** What `encodeLine` needs of an entry. */
+export type Listed = { readonly slot: number; readonly name: string; readonly endpoint: Endpoint }
+
+/** `<slot>,<count>,<name>,<ip>,<port>[,key=value]*\n`, as text: plain lines are the same for everybody and worth caching. */
+export const formatLine = (entry: Listed, count: number, fields: LineFields = {}): string => {
+  const { address, port } = entry.endpoint
+  let line = `${entry.slot},${count},${entry.name},${address},${port}`
+  if (fields.newer) line += ',v=2'
+  if (fields.proven) line += ',ok=1'
+  if (fields.cookie !== undefined) line += `,cookie=${fields.cookie}`
+  if (fields.pair !== undefined) line += `,pair=${fields.pair}`
+  for (const host of fields.hosts ?? []) line += `,host=${formatEndpoint(host)}`
+  return `${line}\n`
+}
+
+export const encodeLine = (entry: Listed, count: number, fields?: LineFields): Uint8Array =>
+  encoder.encode(formatLine(entry, count, fields))
+
+/** The lines of an answer or a push that can be read; what can't be is left out. */
+export const decodeLines = (bytes: Uint8Array): Line[] => {
+  if (bytes.length > longestAnswer) return []
+  const text = decodeUtf8(bytes)
+  if (text === undefined) return []
+  const lines: Line[] = []
+  for (const row of text.split('\n')) {
+    const line = decodeLine(row)
+    if (line) lines.push(line)
+  }
+  return lines
+}
+
+const decodeLine = (row: string): Line | undefined => {
+  const [slot = '', count = '', name = '', ip = '', portText = '', ...extras] = row.split(',')
+  const port = parsePort(portText.trimEnd())
+  const address = parseAddress(ip)
+  if (!/^\d{1,9}$/.test(slot) || !/^\d{1,9}$/.test(count) || nameProblem(name) || !address || !port)
+    return undefined
+  return {
+    slot: Number(slot),
+    count: Number(count),
+    name,
+    endpoint: { address, port },
+    ...decodeFields(extras),
+  }
+}
+
+const decodeFields = (extras: string[]): Pick<Line, 'newer' | 'proven' | 'cookie' | 'pair' | 'hosts'> => {
+  let newer = false
+  let proven = false
+  let cookie: string | undefined
+  let pair: string | undefined
+  const hosts: Endpoint[] = []
+  for (const extra of extras) {
+    const equals = extra.indexOf('=')
+    const value = extra.slice(equals + 1)
+    switch (equals < 0 ? '' : extra.slice(0, equals)) {
+      case 'v':
+        newer = value === '2'
+        break
+      case 'ok':
+        proven = value === '1'
+        break
+      case 'cookie':
+        if (isOpaque(value)) cookie = value
+        break
+      case 'pair':
+        if (isOpaque(value)) pair = value
+        break
+      case 'host': {
+        const host = parseEndpoint(value)
+        if (host && hosts.length < mostHosts) hosts.push(host)
+      }
+    }
+  }
+  return {
+    newer,
+    proven,
+    ...(cookie !== undefined && { cookie }),
+    ...(pair !== undefined && { pair }),
+    hosts,
+  }
+}
+
+/** Printable ASCII without comma and blank: what an opaque value may be made of. */
+const isOpaque = (value: string): boolean => value.length <= longestOpaque && /^[!-+\--~]+$/.test(value)
+
+const decodeUtf8 = (bytes: Uint8Array): string | undefined => {
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    return undefined
+  }
+}

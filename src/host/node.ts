@@ -1,0 +1,161 @@
+// The host that is a real machine: node:dgram, the monotonic clock, the system's randomness and resolver.
+import { randomBytes } from 'node:crypto'
+import { type Socket, createSocket } from 'node:dgram'
+import { lookup } from 'node:dns/promises'
+import { isIP } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import pRetry from 'p-retry'
+import { type Endpoint, familyOf, parseAddress } from '../endpoint.ts'
+import type { Host, SendOptions, UdpSocket } from '../host.ts'
+
+/** A burst of 10,000 registrations stays in a buffer of this size; with the usual 208 KiB, some 250 do. */
+const wantedReceiveBuffer = 4 * 1024 * 1024
+/** libuv queues without a bound when the network is slower than we are. */
+const longestSendQueue = 4 * 1024 * 1024
+const bindRetries = 3
+const lookupRetries = 2
+const defaultTtl = 64
+
+export const createNodeHost = (): Host => ({
+  now: () => performance.now(),
+  after(ms, run) {
+    const timer = setTimeout(run, ms)
+    return () => clearTimeout(timer)
+  },
+  random: Math.random,
+  randomBytes: count => new Uint8Array(randomBytes(count)),
+  udp: at => new NodeUdpSocket({ address: at?.address ?? '0.0.0.0', port: at?.port ?? 0 }),
+  resolve(name, done) {
+    const once = (): Promise<{ address: string }[]> => lookup(name, { all: true, verbatim: true })
+    pRetry(once, {
+      retries: lookupRetries,
+      minTimeout: 300,
+      shouldRetry: ({ error }) => codeOf(error) === 'EAI_AGAIN',
+    }).then(
+      found =>
+        done([
+          ...new Set(
+            found.map(({ address }) => parseAddress(address)).filter(address => address !== undefined),
+          ),
+        ]),
+      (error: Error) => done([], error),
+    )
+  },
+  addresses: () =>
+    Object.values(networkInterfaces())
+      .flatMap(infos => infos ?? [])
+      .filter(({ internal, scopeid }) => !internal && !scopeid)
+      .map(({ address }) => parseAddress(address))
+      .filter(address => address !== undefined),
+})
+
+class NodeUdpSocket implements UdpSocket {
+  local: Endpoint
+  receiveBufferBytes: number | undefined
+  #socket: Socket | undefined
+  #closed = false
+  #waiting: [Uint8Array, Endpoint, SendOptions | undefined][] = []
+  #onDatagram: (bytes: Uint8Array, from: Endpoint) => void = () => {}
+  #onReady: () => void = () => {}
+  #onError: (error: Error, fatal: boolean) => void = () => {}
+
+  constructor(at: Endpoint) {
+    this.local = { address: at.address, port: 0 }
+    // A port that was just given up may be taken for another moment: a restart is the usual reason for EADDRINUSE.
+    pRetry(() => this.#bind(at), {
+      retries: at.port === 0 ? 0 : bindRetries,
+      minTimeout: 50,
+      factor: 2,
+      shouldRetry: ({ error }) => !this.#closed && codeOf(error) === 'EADDRINUSE',
+    }).then(
+      socket => this.#ready(socket),
+      (error: Error) => this.#closed || this.#onError(error, true),
+    )
+  }
+
+  send(bytes: Uint8Array, to: Endpoint, options?: SendOptions): void {
+    const socket = this.#socket
+    if (this.#closed) return
+    if (!socket) {
+      this.#waiting.push([bytes, to, options])
+      return
+    }
+    if (isIP(to.address) === 0 || !(to.port > 0 && to.port < 65536)) {
+      return this.#onError(new RangeError(`not an endpoint to send to: ${to.address} ${to.port}`), false)
+    }
+    if (socket.getSendQueueSize() > longestSendQueue)
+      return this.#onError(new Error('the send queue is full'), false)
+    try {
+      // With the synchronous lookup below a send takes the TTL that holds at its call.
+      if (options?.ttl !== undefined) socket.setTTL(options.ttl)
+      socket.send(bytes, to.port, to.address, this.#sent)
+      if (options?.ttl !== undefined) socket.setTTL(defaultTtl)
+    } catch (error) {
+      this.#onError(error as Error, false)
+    }
+  }
+
+  onDatagram(handler: (bytes: Uint8Array, from: Endpoint) => void): void {
+    this.#onDatagram = handler
+  }
+
+  onReady(handler: () => void): void {
+    this.#onReady = handler
+  }
+
+  onError(handler: (error: Error, fatal: boolean) => void): void {
+    this.#onError = handler
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#socket?.close()
+  }
+
+  readonly #sent = (error: Error | null): void => {
+    if (error && !this.#closed) this.#onError(error, false)
+  }
+
+  #bind({ address, port }: Endpoint): Promise<Socket> {
+    const family = familyOf(address)
+    return new Promise((resolve, reject) => {
+      const socket = createSocket({
+        type: family === 4 ? 'udp4' : 'udp6',
+        ipv6Only: family === 6,
+        recvBufferSize: wantedReceiveBuffer,
+        lookup: (name, _options, callback) => callback(null, name, family),
+      })
+      socket.once('error', error => {
+        socket.close()
+        reject(error)
+      })
+      socket.bind({ address, port, exclusive: true }, () => resolve(socket))
+    })
+  }
+
+  #ready(socket: Socket): void {
+    if (this.#closed) {
+      socket.close()
+      return
+    }
+    socket.removeAllListeners('error')
+    socket.on('error', error => this.#onError(error, false))
+    socket.on('message', (message, { address, port }) => {
+      const from = {
+        address: address.includes(':') ? (parseAddress(address.split('%', 1)[0] ?? '') ?? address) : address,
+        port,
+      }
+      this.#onDatagram(new Uint8Array(message.buffer, message.byteOffset, message.length), from)
+    })
+    this.#socket = socket
+    const { address, port } = socket.address()
+    this.local = { address, port }
+    this.receiveBufferBytes = socket.getRecvBufferSize()
+    this.#onReady()
+    for (const [bytes, to, options] of this.#waiting.splice(0)) this.send(bytes, to, options)
+  }
+}
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error ? String(error.code) : ''

@@ -1,0 +1,28 @@
+// Law: pure. What may be a name on a stage, and what may be a stage.
+
+const forbidden = /[\p{Cc}\p{Cf}\p{Cs}\p{Z},]/u
+const verbs = new Set(['REGISTER', 'REGISTERED', 'LIST', 'CONNECT', 'EXIT', 'BIND', 'ERROR'])
+const encoder = new TextEncoder()
+
+export const longestName = 64
+
+/** Why the text can't be a name, or undefined where it can. A server takes a name byte for byte. */
+export const nameProblem = (
+  name: string,
+): 'empty' | 'too-long' | 'forbidden-character' | 'reserved' | undefined => {
+  if (name === '') return 'empty'
+  if (name.length > longestName || encoder.encode(name).length > longestName) return 'too-long'
+  if (forbidden.test(name)) return 'forbidden-character'
+  if (isReserved(name)) return 'reserved'
+  return undefined
+}
+
+/** The words of the dialects, so that no server's answer is a registration with another server. */
+const isReserved = (token: string): boolean => {
+  const colon = token.indexOf(':')
+  const word = colon < 0 ? token : token.slice(0, colon)
+  return verbs.has(word.replace(/_(ACK|NAK)$/, ''))
+}
+
+/** Printable ASCII without comma and blank, 1 to 64 characters. */
+export const isStage = (stage: string): boolean => /^[!-+\--~]{1,64}$/.test(stage)

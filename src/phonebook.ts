@@ -1,0 +1,219 @@
+// Law: pure. The fixed-size circular phonebook: a known name overwrites its own slot in place, a new one takes the next
+// slot, past the last one it wraps onto the oldest. Time comes in as an argument; every operation takes constant time.
+import { type Endpoint, sameEndpoint } from './endpoint.ts'
+import { Order } from './order.ts'
+
+/** The dialect that a registrant came in by, and the only one it is spoken to in. */
+export type Door = 'phonebook' | 'connect' | 'stun' | 'directory' | 'numbered'
+
+export type Registration = {
+  readonly name: string
+  /** The room; '' is the common one. */
+  readonly stage: string
+  readonly endpoint: Endpoint
+  readonly door: Door
+  /** Which of the server's sockets it came in by, so that a push leaves by the same one. */
+  readonly via: number
+  /** Speaks the extensions of its dialect (`v=2`). */
+  readonly newer: boolean
+  /** The name that it wants to meet. */
+  readonly seek?: string | undefined
+  /** Local candidates, to be shown to a mutual seeker only. */
+  readonly hosts: readonly Endpoint[]
+}
+
+export type Entry = {
+  readonly name: string
+  readonly stage: string
+  readonly slot: number
+  endpoint: Endpoint
+  door: Door
+  via: number
+  newer: boolean
+  seek: string | undefined
+  hosts: readonly Endpoint[]
+  /** Has shown that it hears us at this endpoint. */
+  proven: boolean
+  /** The cookie of this endpoint, once made; a live entry keeps its own. */
+  cookie: string | undefined
+  refreshedAtMs: number
+}
+
+/** An endpoint, and the socket that it is reached by. */
+export type Place = { readonly endpoint: Endpoint; readonly via: number }
+
+export type Registered = {
+  readonly entry: Entry
+  readonly change: 'added' | 'moved' | 'refreshed'
+  /** Where it was before it moved, if it speaks the extensions and was proven there. */
+  readonly formerly?: Place
+  /** The live entry that lost its slot to it. */
+  readonly displaced?: Entry
+}
+
+export type PhonebookOptions = {
+  /** Slots; 16 is the older server's number. */
+  capacity?: number
+  /** An entry ends this long after its last refresh; Infinity: never. */
+  expiryMs?: number
+}
+
+type Stage = { readonly all: Order<Entry>; readonly older: Order<Entry> }
+
+export class Phonebook {
+  readonly capacity: number
+  readonly expiryMs: number
+  readonly #slots: (Entry | undefined)[]
+  readonly #byName = new Map<string, Entry>()
+  readonly #byPlacement = new Order<Entry>()
+  readonly #byRefresh = new Order<Entry>()
+  readonly #stages = new Map<string, Stage>()
+  readonly #seekers = new Map<string, Set<Entry>>()
+  #next = 0
+  #count = 0
+
+  constructor({ capacity = 4096, expiryMs = 120_000 }: PhonebookOptions = {}) {
+    this.capacity = capacity
+    this.expiryMs = expiryMs
+    this.#slots = Array<Entry | undefined>(capacity).fill(undefined)
+  }
+
+  /** Live entries. */
+  get size(): number {
+    return this.#byName.size
+  }
+
+  /** Highest slot in use + 1: the second field of an entry on the wire. */
+  get count(): number {
+    return this.#count
+  }
+
+  find(name: string, stage = ''): Entry | undefined {
+    return this.#byName.get(keyOf(name, stage))
+  }
+
+  stageSize(stage: string): number {
+    return this.#stages.get(stage)?.all.size ?? 0
+  }
+
+  /** The most recently refreshed entries of a stage, newest first. */
+  latest(stage: string, most: number, wanted: (entry: Entry) => boolean = () => true): Entry[] {
+    return this.#stages.get(stage)?.all.latest(most, wanted) ?? []
+  }
+
+  /** The most recently refreshed phonebook clients of a stage that do not speak the extensions, newest first. */
+  latestOlder(stage: string, most: number, wanted: (entry: Entry) => boolean = () => true): Entry[] {
+    return this.#stages.get(stage)?.older.latest(most, wanted) ?? []
+  }
+
+  /** Who seeks this name on this stage. */
+  seekers(name: string, stage: string): Iterable<Entry> {
+    return this.#seekers.get(keyOf(name, stage)) ?? []
+  }
+
+  /** Every live entry, the longest unrefreshed last. */
+  entries(): Iterable<Entry> {
+    return this.#byRefresh.newestFirst()
+  }
+
+  register(registration: Registration, nowMs: number): Registered {
+    this.expire(nowMs)
+    const known = this.find(registration.name, registration.stage)
+    if (!known) return this.#add(registration, nowMs)
+    const { endpoint: former, via } = known
+    const wasProven = known.proven && known.newer
+    const moved = !sameEndpoint(former, registration.endpoint)
+    this.#unseek(known)
+    known.endpoint = moved ? registration.endpoint : former
+    known.door = registration.door
+    known.via = registration.via
+    known.newer = registration.newer
+    known.seek = registration.seek
+    known.hosts = registration.hosts
+    if (moved) {
+      known.proven = false
+      known.cookie = undefined
+    }
+    this.#refresh(known, nowMs)
+    if (!moved) return { entry: known, change: 'refreshed' }
+    return { entry: known, change: 'moved', ...(wasProven && { formerly: { endpoint: former, via } }) }
+  }
+
+  remove(entry: Entry): void {
+    const key = keyOf(entry.name, entry.stage)
+    if (this.#byName.get(key) !== entry) return
+    this.#byName.delete(key)
+    this.#byPlacement.delete(entry)
+    this.#byRefresh.delete(entry)
+    this.#unseek(entry)
+    const stage = this.#stages.get(entry.stage)
+    stage?.all.delete(entry)
+    stage?.older.delete(entry)
+    if (stage?.all.size === 0) this.#stages.delete(entry.stage)
+    this.#slots[entry.slot] = undefined
+    while (this.#count > 0 && this.#slots[this.#count - 1] === undefined) this.#count--
+  }
+
+  /** Removes whoever was not refreshed for `expiryMs`; returns how many. */
+  expire(nowMs: number): number {
+    let removed = 0
+    for (let last = this.#byRefresh.oldest; last && nowMs - last.refreshedAtMs >= this.expiryMs; removed++) {
+      this.remove(last)
+      last = this.#byRefresh.oldest
+    }
+    return removed
+  }
+
+  #add(registration: Registration, nowMs: number): Registered {
+    const displaced = this.size < this.capacity ? undefined : this.#byPlacement.oldest
+    if (displaced) this.remove(displaced)
+    const slot = displaced ? displaced.slot : this.#nextFree()
+    const entry: Entry = {
+      ...registration,
+      slot,
+      seek: registration.seek,
+      proven: false,
+      cookie: undefined,
+      refreshedAtMs: nowMs,
+    }
+    this.#next = (slot + 1) % this.capacity
+    this.#slots[slot] = entry
+    this.#count = Math.max(this.#count, slot + 1)
+    this.#byName.set(keyOf(entry.name, entry.stage), entry)
+    this.#byPlacement.touch(entry)
+    this.#refresh(entry, nowMs)
+    return { entry, change: 'added', ...(displaced && { displaced }) }
+  }
+
+  #nextFree(): number {
+    let slot = this.#next
+    while (this.#slots[slot] !== undefined) slot = (slot + 1) % this.capacity
+    return slot
+  }
+
+  #refresh(entry: Entry, nowMs: number): void {
+    entry.refreshedAtMs = nowMs
+    this.#byRefresh.touch(entry)
+    let stage = this.#stages.get(entry.stage)
+    if (!stage) this.#stages.set(entry.stage, (stage = { all: new Order(), older: new Order() }))
+    stage.all.touch(entry)
+    if (entry.door === 'phonebook' && !entry.newer) stage.older.touch(entry)
+    else stage.older.delete(entry)
+    if (entry.seek === undefined) return
+    const key = keyOf(entry.seek, entry.stage)
+    const seekers = this.#seekers.get(key)
+    if (seekers) seekers.add(entry)
+    else this.#seekers.set(key, new Set([entry]))
+  }
+
+  #unseek(entry: Entry): void {
+    if (entry.seek === undefined) return
+    const key = keyOf(entry.seek, entry.stage)
+    const seekers = this.#seekers.get(key)
+    seekers?.delete(entry)
+    if (seekers?.size === 0) this.#seekers.delete(key)
+  }
+}
+
+// A stage is printable ASCII, so the line feed can't be part of it.
+const keyOf = (name: string, stage: string): string => (stage === '' ? name : `${stage}\n${name}`)

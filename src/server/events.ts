@@ -1,0 +1,51 @@
+// Law: types only. What a server tells whoever runs it; `test-server --json` prints these, one a line.
+import type { Endpoint } from '../endpoint.ts'
+import type { Refusal } from '../dialects/dialect.ts'
+import type { Door } from '../phonebook.ts'
+import type { StageError } from '../errors.ts'
+
+/** What became of a datagram. */
+export type Disposition = 'answered' | Refusal | 'bad-source' | 'own-echo'
+
+export type Counters = {
+  readonly dispositions: Readonly<Record<Disposition, number>>
+  readonly datagramsIn: number
+  readonly bytesIn: number
+  readonly datagramsOut: number
+  readonly bytesOut: number
+  readonly pushed: number
+  readonly pushesSuppressed: number
+  readonly sendErrors: number
+  readonly entries: number
+}
+
+export type ServerEvent =
+  | {
+      readonly event: 'listening'
+      readonly endpoint: Endpoint
+      readonly receiveBufferBytes?: number | undefined
+    }
+  /** Every socket is bound. */
+  | { readonly event: 'ready'; readonly endpoints: readonly Endpoint[] }
+  | {
+      readonly event: 'registered'
+      readonly door: Door
+      readonly name: string
+      readonly stage: string
+      readonly endpoint: Endpoint
+      readonly slot: number
+      readonly change: 'added' | 'moved' | 'refreshed'
+      /** The answer, datagram by datagram. */
+      readonly sent: readonly Uint8Array[]
+    }
+  /** The book is full: a live entry lost its slot. */
+  | { readonly event: 'displaced'; readonly name: string; readonly slot: number; readonly by: string }
+  | { readonly event: 'pushed'; readonly to: string; readonly endpoint: Endpoint; readonly sent: Uint8Array }
+  | {
+      readonly event: 'dropped'
+      readonly disposition: Disposition
+      readonly from: Endpoint
+      readonly length: number
+    }
+  | { readonly event: 'error'; readonly error: StageError }
+  | { readonly event: 'closed'; readonly counters: Counters }

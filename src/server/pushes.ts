@@ -1,0 +1,96 @@
+// What the Stage Manager sends unasked: an entry that appeared or moved, to whoever waits for it, and never in a flood.
+import type { Entry, Phonebook } from '../phonebook.ts'
+
+/** One entry is announced at most this often; the last state wins. */
+const announceMs = 1000
+/** A seeker's line is pushed to the one it seeks at most twice in this time: pushes get lost. */
+const remindMs = 1000
+const mostPerSecond = 1000
+const mostOlder = 16
+
+export type PushesOptions = {
+  readonly phonebook: Phonebook
+  readonly now: () => number
+  readonly after: (ms: number, run: () => void) => () => void
+  /** Sends `receiver` what its dialect has for such news, paying with `spend`. */
+  readonly introduce: (receiver: Entry, entries: readonly Entry[]) => void
+}
+
+export class Pushes {
+  readonly #options: PushesOptions
+  readonly #announced = new WeakMap<Entry, number>()
+  readonly #reminded = new WeakMap<Entry, readonly [last: number, lastButOne: number]>()
+  readonly #waiting = new Map<Entry, () => void>()
+  #second = -1
+  #sentThisSecond = 0
+  /** Pushes that the limit for all of them kept back. */
+  suppressed = 0
+
+  constructor(options: PushesOptions) {
+    this.#options = options
+  }
+
+  /** Announcements that wait for their second to be over; one for an entry at most. */
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
+  /** The entry appeared or moved: tells its seekers and the latest older clients of its stage. */
+  announce(entry: Entry): void {
+    const { now, after } = this.#options
+    if (this.#waiting.has(entry)) return
+    const dueInMs = (this.#announced.get(entry) ?? -Infinity) + announceMs - now()
+    if (dueInMs <= 0) return this.#announceNow(entry)
+    this.#waiting.set(
+      entry,
+      after(dueInMs, () => {
+        this.#waiting.delete(entry)
+        if (this.#options.phonebook.find(entry.name, entry.stage) === entry) this.#announceNow(entry)
+      }),
+    )
+  }
+
+  /** A registration that seeks somebody: shows it to the one it seeks once more. */
+  remind(entry: Entry): void {
+    const sought =
+      entry.seek === undefined ? undefined : this.#options.phonebook.find(entry.seek, entry.stage)
+    if (!sought || sought === entry) return
+    const now = this.#options.now()
+    const [last, lastButOne] = this.#reminded.get(entry) ?? [-Infinity, -Infinity]
+    if (now - lastButOne < remindMs) return
+    this.#reminded.set(entry, [now, last])
+    this.#options.introduce(sought, [entry])
+  }
+
+  close(): void {
+    for (const cancel of this.#waiting.values()) cancel()
+    this.#waiting.clear()
+  }
+
+  /** One datagram of the budget for all pushes and broadcasts; false where this second's is spent. */
+  spend(): boolean {
+    const second = Math.floor(this.#options.now() / 1000)
+    if (second !== this.#second) this.#sentThisSecond = 0
+    this.#second = second
+    if (this.#sentThisSecond >= mostPerSecond) {
+      this.suppressed++
+      return false
+    }
+    this.#sentThisSecond++
+    return true
+  }
+
+  #announceNow(entry: Entry): void {
+    const { phonebook, now } = this.#options
+    this.#announced.set(entry, now())
+    const told = new Set<Entry>([entry])
+    const older = phonebook.latestOlder(entry.stage, mostOlder, other => other !== entry)
+    for (const receivers of [phonebook.seekers(entry.name, entry.stage), older]) {
+      for (const receiver of receivers) {
+        if (told.has(receiver)) continue
+        told.add(receiver)
+        this.#options.introduce(receiver, [entry])
+      }
+    }
+  }
+}

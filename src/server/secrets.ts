@@ -1,0 +1,33 @@
+// Law: pure, but for the key that it is made with. Cookies prove that an endpoint hears us; pair tokens are shared by two
+// proven entries that seek each other. Both are keyed hashes, so neither costs memory.
+import { createHmac } from 'node:crypto'
+import { type Endpoint, endpointKey } from '../endpoint.ts'
+import type { Entry } from '../phonebook.ts'
+
+/** How long one secret makes new cookies; cookies of the one before are still good. */
+const rotationMs = 10 * 60_000
+
+export type Secrets = {
+  cookie(endpoint: Endpoint, nowMs: number): string
+  isCookieOf(cookie: string, endpoint: Endpoint, nowMs: number): boolean
+  pairToken(a: Entry, b: Entry): string
+}
+
+/** `key`: 32 random bytes of this server instance. */
+export const createSecrets = (key: Uint8Array): Secrets => {
+  const keyed = (text: string): string =>
+    createHmac('sha256', key).update(text).digest('base64url').slice(0, 16)
+  const cookieOf = (endpoint: Endpoint, epoch: number): string =>
+    keyed(`cookie ${epoch} ${endpointKey(endpoint)}`)
+  const epochOf = (nowMs: number): number => Math.floor(nowMs / rotationMs)
+  return {
+    cookie: (endpoint, nowMs) => cookieOf(endpoint, epochOf(nowMs)),
+    isCookieOf: (cookie, endpoint, nowMs) =>
+      cookie === cookieOf(endpoint, epochOf(nowMs)) || cookie === cookieOf(endpoint, epochOf(nowMs) - 1),
+    pairToken: (a, b) => keyed(`pair ${[identity(a), identity(b)].sort().join(' ')}`),
+  }
+}
+
+/** Moves with the endpoint, so that a name's next holder gets another token. */
+const identity = (entry: Entry): string =>
+  JSON.stringify([entry.stage, entry.name, endpointKey(entry.endpoint)])

@@ -1,0 +1,201 @@
+// Law: bytes and their source come in, datagrams go out, every datagram is counted under one disposition, and nothing
+// throws across `receive`. Knows no dialect by name and no clock but its host's.
+import { type Endpoint, endpointKey, isWildcard } from '../endpoint.ts'
+import { StageError } from '../errors.ts'
+import type { Host, UdpSocket } from '../host.ts'
+import { type Entry, Phonebook } from '../phonebook.ts'
+import type { Answer, Desk } from '../dialects/dialect.ts'
+import { dialects, recognise } from '../dialects/index.ts'
+import { allowanceFor } from './admission.ts'
+import { createBroadcast } from './broadcast.ts'
+import type { Counters, Disposition, ServerEvent } from './events.ts'
+import { Pushes } from './pushes.ts'
+import { createSecrets } from './secrets.ts'
+
+export type ServerOptions = {
+  /** Where to listen; `optional`: without this one the server runs all the same. */
+  listen: readonly (Endpoint & { readonly optional?: boolean })[]
+  capacity?: number
+  /** An entry ends this long after its last refresh. */
+  expiryMs?: number
+  /** Sends the whole book to everybody in this interval; 0: never. */
+  broadcastMs?: number
+  /** Splits an older client's `name@stage`. */
+  splitStages?: boolean
+  /** Whoever listens here sees every event, in order and at once. */
+  onEvent?: (event: ServerEvent) => void
+}
+
+export type Server = {
+  /** Where it listens; complete at the event `ready`. */
+  readonly endpoints: readonly Endpoint[]
+  readonly phonebook: Phonebook
+  counters(): Counters
+  close(): void
+}
+
+export const createServer = (host: Host, options: ServerOptions): Server => {
+  const { onEvent = () => {}, broadcastMs = 0, splitStages = false } = options
+  const phonebook = new Phonebook(options)
+  const secrets = createSecrets(host.randomBytes(32))
+  const counts = { datagramsIn: 0, bytesIn: 0, datagramsOut: 0, bytesOut: 0, pushed: 0, sendErrors: 0 }
+  const dispositions: Record<Disposition, number> = {
+    answered: 0,
+    empty: 0,
+    'too-long': 0,
+    'not-utf8': 0,
+    'bad-name': 0,
+    'reserved-name': 0,
+    'bad-stage': 0,
+    unrecognised: 0,
+    'bad-source': 0,
+    'own-echo': 0,
+  }
+  const sockets: (UdpSocket | undefined)[] = []
+  const bound: Endpoint[] = []
+  let own = new Set<string>()
+  let closed = false
+
+  const send = (bytes: Uint8Array, to: Endpoint, via: number): void => {
+    counts.datagramsOut++
+    counts.bytesOut += bytes.length
+    sockets[via]?.send(bytes, to)
+  }
+
+  const deskAt = (via: number, nowMs: number): Desk => ({
+    phonebook,
+    nowMs,
+    via,
+    splitStages,
+    cookieFor: from => secrets.cookie(from, nowMs),
+    isCookieOf: (cookie, from) => secrets.isCookieOf(cookie, from, nowMs),
+    pairToken: secrets.pairToken,
+    allowance: (from, bytesIn, standing) => allowanceFor(from.address, bytesIn, standing),
+  })
+
+  const introduce = (receiver: Entry, entries: readonly Entry[]): boolean => {
+    const dialect = dialects.find(({ door }) => door === receiver.door)
+    for (const bytes of dialect?.introduce(receiver, entries, deskAt(receiver.via, host.now())) ?? []) {
+      if (!pushes.spend()) return false
+      counts.pushed++
+      send(bytes, receiver.endpoint, receiver.via)
+      onEvent({ event: 'pushed', to: receiver.name, endpoint: receiver.endpoint, sent: bytes })
+    }
+    return true
+  }
+
+  const pushes = new Pushes({ phonebook, now: host.now, after: host.after, introduce })
+  const broadcast = createBroadcast({ phonebook, host, intervalMs: broadcastMs, introduce })
+
+  const settle = (answer: Answer, from: Endpoint, via: number): void => {
+    for (const bytes of answer.datagrams) send(bytes, from, via)
+    for (const other of answer.elsewhere ?? [])
+      if (pushes.spend()) send(other.bytes, other.endpoint, other.via)
+    if (!answer.registered) return
+    const { entry, change, displaced } = answer.registered
+    const { door, name, stage, endpoint, slot } = entry
+    onEvent({ event: 'registered', door, name, stage, endpoint, slot, change, sent: answer.datagrams })
+    if (displaced) onEvent({ event: 'displaced', name: displaced.name, slot, by: name })
+    if (change === 'refreshed') pushes.remind(entry)
+    else pushes.announce(entry)
+  }
+
+  const handle = (bytes: Uint8Array, from: Endpoint, via: number): Disposition => {
+    if (from.port === 0) return 'bad-source'
+    if (own.has(endpointKey(from))) return 'own-echo'
+    const dialect = recognise(bytes)
+    if (!dialect) return 'unrecognised'
+    const request = dialect.decode(bytes)
+    if (typeof request === 'string') return request
+    settle(dialect.answer(request, from, bytes.length, deskAt(via, host.now())), from, via)
+    return 'answered'
+  }
+
+  const receive = (bytes: Uint8Array, from: Endpoint, via: number): void => {
+    counts.datagramsIn++
+    counts.bytesIn += bytes.length
+    const disposition = handle(bytes, from, via)
+    dispositions[disposition]++
+    if (disposition !== 'answered') onEvent({ event: 'dropped', disposition, from, length: bytes.length })
+  }
+
+  const counters = (): Counters => ({
+    dispositions: { ...dispositions },
+    ...counts,
+    pushesSuppressed: pushes.suppressed,
+    entries: phonebook.size,
+  })
+
+  const close = (): void => {
+    if (closed) return
+    closed = true
+    pushes.close()
+    broadcast.close()
+    for (const socket of sockets) socket?.close()
+    onEvent({ event: 'closed', counters: counters() })
+  }
+
+  let pending = options.listen.length
+  const settled = (): void => {
+    if (--pending > 0 || closed) return
+    own = ownEndpoints(bound, host.addresses())
+    if (bound.length > 0) onEvent({ event: 'ready', endpoints: bound })
+  }
+
+  options.listen.forEach(({ optional, ...at }, via) => {
+    const socket = host.udp(at)
+    sockets[via] = socket
+    let ready = false
+    socket.onReady(() => {
+      if (closed) return
+      ready = true
+      bound.push(socket.local)
+      onEvent({ event: 'listening', endpoint: socket.local, receiveBufferBytes: socket.receiveBufferBytes })
+      settled()
+    })
+    socket.onError((error, fatal) => {
+      if (closed) return
+      if (!fatal || ready) {
+        counts.sendErrors++
+        return
+      }
+      sockets[via] = undefined
+      if (optional && !/EADDRINUSE/.test(codeOf(error))) return settled()
+      onEvent({ event: 'error', error: bindError(at, error) })
+      close()
+    })
+    socket.onDatagram((bytes, from) => {
+      if (!closed) receive(bytes, from, via)
+    })
+  })
+
+  return { endpoints: bound, phonebook, counters, close }
+}
+
+/** Every spelling of our own sockets as a source: a datagram that claims to come from there is an echo of ours. */
+const ownEndpoints = (bound: readonly Endpoint[], addresses: readonly string[]): Set<string> => {
+  const own = new Set<string>()
+  for (const endpoint of bound) {
+    own.add(endpointKey(endpoint))
+    for (const address of [...addresses, '127.0.0.1', '::1']) {
+      if (isWildcard(endpoint.address)) own.add(endpointKey({ address, port: endpoint.port }))
+    }
+  }
+  return own
+}
+
+const codeOf = (error: Error): string => ('code' in error ? String(error.code) : '')
+
+const bindError = (at: Endpoint, cause: Error): StageError => {
+  const where = `UDP port ${at.port}${isWildcard(at.address) ? '' : ` of ${at.address}`}`
+  const reasons: Record<string, string> = {
+    EADDRINUSE: `${where} is already in use: another server may be running; stop it, or choose another port with -p`,
+    EACCES: `${where} may not be opened by this user: choose one above 1023 with -p`,
+    EADDRNOTAVAIL: `${at.address} is not an address of this machine: give --host one that is, or leave it out`,
+  }
+  return new StageError(
+    'cannot-bind',
+    reasons[codeOf(cause)] ?? `${where} cannot be opened: ${cause.message}`,
+    { cause },
+  )
+}

@@ -1,0 +1,64 @@
+// Law: pure. What happened to every datagram, as records and as text that is the same, byte for byte, for the same seed.
+import { type Endpoint, formatEndpoint } from '../endpoint.ts'
+import { fnv1a64 } from './hash.ts'
+import type { Datagram } from './segment.ts'
+
+export const dropReasons = ['loss', 'no-such-address', 'port-closed', 'offline', 'ttl', 'family'] as const
+export type DropReason = (typeof dropReasons)[number]
+export type TraceKind = 'send' | 'deliver' | 'drop'
+
+export type TraceRecord = {
+  readonly timeMs: number
+  readonly kind: TraceKind
+  /** Names the datagram: copies of it, and what a box on the way makes of it, keep the number. */
+  readonly id: number
+  readonly from: Endpoint
+  readonly to: Endpoint
+  readonly length: number
+  /** The name of the host or box where it happened. */
+  readonly box: string
+  readonly reason?: DropReason | undefined
+}
+
+export class Trace {
+  /** Counted always, whatever is kept. */
+  readonly counts: Record<TraceKind, number> = { send: 0, deliver: 0, drop: 0 }
+  readonly drops = Object.fromEntries(dropReasons.map(reason => [reason, 0])) as Record<DropReason, number>
+  readonly #now: () => number
+  readonly #most: number
+  #kept: TraceRecord[] = []
+
+  /** Keeps the latest `most` records; 0 keeps none. */
+  constructor(now: () => number, most: number) {
+    this.#now = now
+    this.#most = most
+  }
+
+  add(kind: TraceKind, box: string, { id, from, to, bytes }: Datagram, reason?: DropReason): void {
+    this.counts[kind]++
+    if (reason) this.drops[reason]++
+    if (this.#most === 0) return
+    this.#kept.push({ timeMs: this.#now(), kind, id, from, to, length: bytes.length, box, reason })
+    if (this.#kept.length >= 2 * this.#most) this.#kept = this.#kept.slice(-this.#most)
+  }
+
+  /** Oldest first. */
+  get records(): TraceRecord[] {
+    return this.#most === 0 ? [] : this.#kept.slice(-this.#most)
+  }
+
+  /** The kept records, one line each. */
+  text(): string {
+    return this.records.map(recordText).join('\n')
+  }
+
+  /** FNV-1a 64 of the text, 16 hex digits. */
+  hash(): string {
+    return fnv1a64(this.text())
+  }
+}
+
+/** `20.000 deliver #1 server 192.0.2.7:49152 > 192.0.2.1:3478 24`; a drop ends with its reason. */
+export const recordText = ({ timeMs, kind, id, box, from, to, length, reason }: TraceRecord): string =>
+  `${timeMs.toFixed(3)} ${kind} #${id} ${box} ${formatEndpoint(from)} > ${formatEndpoint(to)} ${length}` +
+  (reason ? ` ${reason}` : '')
