@@ -1,6 +1,5 @@
 import t from 'tap'
 import fc from 'fast-check'
-import { readdirSync, readFileSync } from 'node:fs'
 import { createWorld, type World, type WorldOptions } from '../src/sim/world.ts'
 import { copyDelays, longestHoldMs, perfectLink, type LinkOptions } from '../src/sim/link.ts'
 import { EventQueue } from '../src/sim/queue.ts'
@@ -715,26 +714,4 @@ t.test('datagrams by the hundred thousand', async t => {
   const perSecond = Math.round((world.trace.counts.deliver / (performance.now() - started)) * 1000)
   t.comment(`${perSecond} delivered datagrams per second`)
   t.ok(world.trace.counts.deliver >= count)
-})
-
-t.test('the rooms of the simulator import only each other, and know no clock but theirs', async t => {
-  const folder = new URL('../src/sim/', import.meta.url)
-  const impure =
-    /Math\.random|\bDate\b|performance\.|\bset(Timeout|Interval|Immediate)\(|queueMicrotask|new Promise|\basync\b/
-  const files = readdirSync(folder).filter(name => name.endsWith('.ts'))
-  t.ok(files.length >= 9)
-  for (const file of files) {
-    const source = readFileSync(new URL(file, folder), 'utf8')
-    const imports = [...source.matchAll(/^import (type )?[^']*'(.*)'$/gm)]
-    const foreign = imports.filter(([, typeOnly, path = '']) => {
-      const allowed = typeOnly ? /^\.\/|^\.\.\/(host|endpoint)\.ts$/ : /^\.\/|^pure-rand\//
-      return !allowed.test(path)
-    })
-    t.same(
-      foreign.map(([line]) => line),
-      [],
-      file,
-    )
-    t.notMatch(source, impure, file)
-  }
 })

@@ -95,8 +95,11 @@ export const connect = (host: Host, options: ClientOptions): Client => {
   const emit = (event: ClientEvent): void => {
     if (closed) return
     onEvent(event)
-    if (event.event === 'connected') cancelTimeout()
-    if (event.event === 'connected') registrar.setConnected(true, host.now())
+    if (closed) return // by whoever listens
+    if (event.event === 'connected') {
+      cancelTimeout()
+      registrar.setConnected(true, host.now())
+    }
     if (event.event === 'lost') {
       registrar.setConnected(false, host.now())
       watchWaiting(waitingMs)

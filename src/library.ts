@@ -1,0 +1,166 @@
+// The promises of the library: what the programs do, for programs. Built on the same server and client.
+import { type Client, type ClientOptions, connect as startClient } from './client/client.ts'
+import type { ClientEvent } from './client/events.ts'
+import type { Endpoint } from './endpoint.ts'
+import { StageError } from './errors.ts'
+import type { Host } from './host.ts'
+import { createNodeHost } from './host/node.ts'
+import { type Server, type ServerOptions, createServer as startServer } from './server/server.ts'
+
+export type LibraryServerOptions = Omit<ServerOptions, 'listen'> & {
+  /** UDP port; 0: any free one. Default: 8080. */
+  port?: number
+  /** IP addresses to listen on. Default: every IPv4 and, where there is IPv6, every IPv6 address. */
+  hosts?: readonly string[]
+  /** Default: this machine. */
+  host?: Host
+}
+
+/** Resolves when every socket is bound; rejects with a StageError `cannot-bind`. */
+export const createServer = ({
+  port = 8080,
+  hosts,
+  host = createNodeHost(),
+  onEvent,
+  ...rest
+}: LibraryServerOptions = {}) =>
+  new Promise<Server>((resolve, reject) => {
+    const everywhere = [{ address: '0.0.0.0' }, { address: '::', optional: true }]
+    const listen = (hosts?.map(address => ({ address })) ?? everywhere).map(at => ({ ...at, port }))
+    const server = startServer(host, {
+      ...rest,
+      listen,
+      onEvent(event) {
+        onEvent?.(event)
+        if (event.event === 'ready') queueMicrotask(() => resolve(server))
+        if (event.event === 'error') reject(event.error)
+      },
+    })
+  })
+
+export type ConnectOptions = ClientOptions & {
+  /** Ends the attempt, and later the session. */
+  signal?: AbortSignal
+  /** Default: this machine. */
+  host?: Host
+}
+
+export type Message = { readonly text: string; readonly bytes: Uint8Array }
+
+export type Session = {
+  readonly peer: string
+  /** Where the peer is now; it may move. */
+  readonly endpoint: Endpoint
+  /** Throws a StageError where the peer is lost at the moment, or the message is too long (1,200 bytes) or no text for an older peer. */
+  send(message: string | Uint8Array): void
+  /** Ends when the session is closed or the peer says goodbye. For one reader. */
+  readonly messages: AsyncIterableIterator<Message>
+  close(): void
+}
+
+/** What nobody reads is kept up to here, the latest messages. */
+const mostUnread = 1024
+
+/**
+ * Resolves when the two talk directly. Rejects with a StageError: `name-refused`, `unknown-host`, `server-unreachable`,
+ * `peer-absent` or `peer-unreached` (these after `timeoutMs`), or `interrupted` by the signal.
+ */
+export const connect = ({
+  signal,
+  host = createNodeHost(),
+  onEvent,
+  ...options
+}: ConnectOptions): Promise<Session> =>
+  new Promise((resolve, reject) => {
+    if (signal?.aborted) throw interrupted(signal)
+    const inbox = createInbox(() => close())
+    let client: Client | undefined
+    let endpoint: Endpoint | undefined
+
+    const close = (): void => {
+      signal?.removeEventListener('abort', abort)
+      client?.close()
+      inbox.end()
+    }
+    const abort = (): void => {
+      close()
+      reject(interrupted(signal))
+    }
+
+    const receive = (event: ClientEvent): void => {
+      onEvent?.(event)
+      switch (event.event) {
+        case 'connected':
+        case 'moved':
+          endpoint = event.endpoint
+          return resolve(session)
+        case 'message':
+          return inbox.push({ text: event.text, bytes: event.bytes })
+        case 'lost':
+          return event.reason === 'left' ? close() : undefined
+        case 'failed':
+          close()
+          return reject(event.error)
+      }
+    }
+
+    const session: Session = {
+      peer: options.peer,
+      get endpoint() {
+        return endpoint as Endpoint
+      },
+      send(message) {
+        const sent = client?.send(message) ?? 'not-connected'
+        if (sent === 'not-connected')
+          throw new StageError('peer-unreached', `${options.peer} is not connected now`)
+        if (sent === 'too-long')
+          throw new StageError('usage', `a message to ${options.peer} may have ${client?.longest} bytes`)
+        if (sent === 'not-text')
+          throw new StageError('usage', `${options.peer} runs an older program, which takes UTF-8 text only`)
+      },
+      messages: inbox.messages,
+      close,
+    }
+
+    signal?.addEventListener('abort', abort)
+    client = startClient(host, { ...options, onEvent: receive })
+  })
+
+const interrupted = (signal: AbortSignal | undefined): StageError =>
+  new StageError('interrupted', 'interrupted', { cause: signal?.reason })
+
+type Inbox = { push(message: Message): void; end(): void; readonly messages: AsyncIterableIterator<Message> }
+
+const createInbox = (onReturn: () => void): Inbox => {
+  const unread: Message[] = []
+  const readers: ((result: IteratorResult<Message>) => void)[] = []
+  let ended = false
+  const done: IteratorResult<Message> = { done: true, value: undefined }
+  const end = (): void => {
+    ended = true
+    for (const reader of readers.splice(0)) reader(done)
+  }
+  const messages: AsyncIterableIterator<Message> = {
+    next() {
+      const value = unread.shift()
+      if (value) return Promise.resolve({ value })
+      return ended ? Promise.resolve(done) : new Promise(resolve => readers.push(resolve))
+    },
+    return() {
+      onReturn()
+      end()
+      return Promise.resolve(done)
+    },
+    [Symbol.asyncIterator]: () => messages,
+  }
+  return {
+    messages,
+    end,
+    push(value) {
+      const reader = readers.shift()
+      if (reader) return reader({ value })
+      unread.push(value)
+      if (unread.length > mostUnread) unread.shift()
+    },
+  }
+}

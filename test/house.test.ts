@@ -1,0 +1,90 @@
+// The house rules, read from the imports: who may import whom, and where the clock, the sockets and chance live.
+import { readFileSync, readdirSync } from 'node:fs'
+import { posix } from 'node:path'
+import t from 'tap'
+
+const src = new URL('../src/', import.meta.url)
+const files = readdirSync(src, { recursive: true })
+  .map(String)
+  .filter(file => file.endsWith('.ts'))
+const sources = new Map(files.map(file => [file, readFileSync(new URL(file, src), 'utf8')]))
+
+const importsOf = (file: string): string[] => {
+  const text = sources.get(file) ?? ''
+  const found = [...text.matchAll(/(?:from|import\()\s*'([^']+)'/g)].map(match => match[1] ?? '')
+  return found.map(path => (path.startsWith('.') ? posix.join(posix.dirname(file), path) : path))
+}
+
+/** The first folder, or the file itself where it stands on the ground floor. */
+const roomOf = (file: string): string => (file.includes('/') ? (file.split('/')[0] ?? '') : file)
+
+const pure = [
+  'endpoint.ts',
+  'errors.ts',
+  'name.ts',
+  'nearest.ts',
+  'order.ts',
+  'phonebook.ts',
+  'visible.ts',
+  'headers.ts',
+]
+const ground = [...pure, 'host.ts']
+const allowed: Record<string, string[]> = {
+  dialects: ['dialects', ...ground],
+  server: ['server', 'dialects', ...ground],
+  client: ['client', 'dialects', ...ground],
+  sim: ['sim', 'endpoint.ts', 'host.ts'],
+  host: ['host', 'endpoint.ts', 'host.ts', 'errors.ts'],
+  cli: ['cli', 'server', 'client', 'dialects', 'host', ...ground],
+  'library.ts': ['server', 'client', 'host', ...ground],
+  'index.ts': ['library.ts', 'server', 'client', ...ground],
+  ...Object.fromEntries(ground.map(file => [file, pure])),
+}
+
+t.test('nobody imports a room that is none of its business', async t => {
+  t.ok(files.length > 30, 'the files were found')
+  for (const file of files) {
+    const rooms = allowed[roomOf(file)]
+    if (!rooms) {
+      t.fail(`${file}: no rule says what its room may import; add one here and to docs/decisions.md`)
+      continue
+    }
+    const strangers = importsOf(file).filter(path => files.includes(path) && !rooms.includes(roomOf(path)))
+    t.same(strangers, [], file)
+  }
+})
+
+t.test('server and client know nothing of the simulation, nor of real sockets', async t => {
+  for (const file of files.filter(file => /^(server|client|dialects)\//.test(file))) {
+    t.notMatch(
+      importsOf(file).join(' '),
+      /\b(sim|kernel|host\/node|node:dgram|node:net|node:fs|node:timers)\b/,
+      file,
+    )
+    t.notMatch(sources.get(file) ?? '', /\bsim\//, file)
+  }
+})
+
+t.test('a dialect never imports a sibling', async t => {
+  for (const file of files.filter(file => /^dialects\/\w+\//.test(file))) {
+    const own = file.split('/').slice(0, 2).join('/')
+    const siblings = importsOf(file).filter(
+      path => /^dialects\/\w+\//.test(path) && !path.startsWith(`${own}/`),
+    )
+    t.same(siblings, [], file)
+  }
+})
+
+t.test('clock, chance, timers and promises live at the edges', async t => {
+  const impure =
+    /Math\.random|\bDate\b|\bperformance\b|\bset(Timeout|Interval|Immediate)\(|queueMicrotask|\bPromise\b|\basync\b|\bawait\b|\bprocess\./
+  for (const file of files.filter(file => !/^(cli|host|kernel)\/|^(index|library)\.ts$/.test(file))) {
+    t.notMatch(sources.get(file) ?? '', impure, file)
+    const node = importsOf(file).filter(path => path.startsWith('node:') && path !== 'node:crypto')
+    t.same(node, [], `${file} imports of node: at most pure functions`)
+  }
+})
+
+t.test('a file is a room, not a hall', async t => {
+  for (const [file, text] of sources) t.ok(text.split('\n').length <= 400, `${file}: more than 400 lines`)
+})
