@@ -42,7 +42,14 @@ export const talk = (options: TalkOptions): Promise<number> =>
     const output = createOutput(() => finish(0))
     const note = (text: string): void => void process.stderr.write(`${colors.dim(text)}\n`)
     const { name, port } = options
-    const transcript = createClientTranscript({ name, port, line: output.line, note, colors, now: host.now })
+    const transcript = createClientTranscript({
+      name,
+      port,
+      line: output.line,
+      note,
+      colors,
+      now: () => host.now(),
+    })
     const startedMs = host.now()
     let client: Client | undefined
     let typed = false

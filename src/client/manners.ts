@@ -37,7 +37,7 @@ export class Manners {
       const inTime = nowMs - account.renewedMs < olderMs || alive
       return inTime ? Math.max(nowMs, account.lastMs + olderSpacingMs) : Infinity
     }
-    const most = standing === 'unproven' ? mostToUnproven : mostChecks
+    const most = standing === 'unproven' && !alive ? mostToUnproven : mostChecks
     if (account.checks >= most || account.bytes + bytes > mostBytes) return paced
     return Math.max(nowMs, account.lastMs + spacingMs)
   }

@@ -15,6 +15,7 @@ import { type Candidate, Candidates } from './candidates.ts'
 import type { ClientEvent } from './events.ts'
 import { Manners, type PeerStanding } from './manners.ts'
 import { Session } from './session.ts'
+import { EarlyChecks } from './early-checks.ts'
 import { hostMayBePunched, targetProblem } from './targets.ts'
 import { Transactions } from './transactions.ts'
 
@@ -54,6 +55,7 @@ export class Puncher {
   readonly #manners = new Manners()
   readonly #candidates = new Candidates(this.#manners)
   readonly #transactions = new Transactions()
+  readonly #early = new EarlyChecks()
   #state: PunchState = 'waiting'
   #entry: Line | undefined
   #session: Session | undefined
@@ -110,6 +112,9 @@ export class Puncher {
     if (this.#state === 'waiting') this.#step('located')
     else if (this.#state === 'punching' && (becameProven || this.#candidates.deadline() === Infinity))
       this.#hasten(nowMs)
+    for (const { check, from } of this.#early.take(nowMs)) {
+      if (this.#believes(from, check.pair)) this.#receiveCheck(check, from, nowMs)
+    }
     this.tick(nowMs)
   }
 
@@ -124,7 +129,7 @@ export class Puncher {
   tick(nowMs: number): void {
     for (const candidate of this.#candidates.all())
       if (candidate.nextMs <= nowMs) this.#check(candidate, nowMs)
-    if (this.#rival && nowMs - this.#rival.sinceMs >= rivalMs) this.#settleRival(nowMs)
+    if (this.#rival && nowMs >= this.#rival.sinceMs + rivalMs) this.#settleRival(nowMs)
     const session = this.#session
     const due = session?.due(nowMs)
     if (!session || !due) return
@@ -179,7 +184,8 @@ export class Puncher {
 
   #receiveCheck(message: PeerMessage & { type: 'check' }, from: Endpoint, nowMs: number): void {
     const { me, peer } = this.#options
-    if (message.from !== peer || message.to !== me || !this.#believes(from, message.pair)) return
+    if (message.from !== peer || message.to !== me) return
+    if (!this.#believes(from, message.pair)) return this.#early.keep(message, from, nowMs)
     const { transaction } = message
     this.#options.send(
       encodePeerMessage({ type: 'check-response', transaction, tag: this.#tag, observed: from }),
@@ -191,7 +197,7 @@ export class Puncher {
     const candidate = this.#candidates.add(from, 'peer-reflexive', nowMs)
     if (!candidate) return
     candidate.tag = message.tag
-    if (candidate.sent === 0 || this.#state === 'connected') this.#check(candidate, nowMs)
+    this.#check(candidate, nowMs)
   }
 
   #receiveTagged(message: PeerMessage & { type: 'data' | 'keepalive' }, from: Endpoint, nowMs: number): void {

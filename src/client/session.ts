@@ -72,14 +72,14 @@ export class Session {
 
   /** What is due, the most urgent first; undefined where nothing is. */
   due(nowMs: number): 'silent' | 'no-consent' | 'check' | 'keepalive' | undefined {
-    if (nowMs - this.#heardMs >= silenceMs) return 'silent'
-    if (!this.tag) return nowMs - this.#sentMs >= textKeepaliveMs ? 'keepalive' : undefined
-    if (nowMs - this.#consentMs >= consentLostMs) return 'no-consent'
-    if (nowMs - this.#checkedMs >= consentCheckMs) return 'check'
-    return nowMs - this.#sentMs >= keepaliveMs ? 'keepalive' : undefined
+    if (nowMs >= this.#heardMs + silenceMs) return 'silent'
+    if (!this.tag) return nowMs >= this.#sentMs + textKeepaliveMs ? 'keepalive' : undefined
+    if (nowMs >= this.#consentMs + consentLostMs) return 'no-consent'
+    if (nowMs >= this.#checkedMs + consentCheckMs) return 'check'
+    return nowMs >= this.#sentMs + keepaliveMs ? 'keepalive' : undefined
   }
 
-  /** When something will be due if nothing happens until then. */
+  /** When something will be due if nothing happens until then: to the bit what `due` compares with, or a timer would spin. */
   deadline(): number {
     const silent = this.#heardMs + silenceMs
     if (!this.tag) return Math.min(silent, this.#sentMs + textKeepaliveMs)

@@ -1,4 +1,5 @@
 // What the Stage Manager sends unasked: an entry that appeared or moved, to whoever waits for it, and never in a flood.
+import type { Host } from '../host.ts'
 import type { Entry, Phonebook } from '../phonebook.ts'
 
 /** One entry is announced at most this often; the last state wins. */
@@ -10,8 +11,7 @@ const mostOlder = 16
 
 export type PushesOptions = {
   readonly phonebook: Phonebook
-  readonly now: () => number
-  readonly after: (ms: number, run: () => void) => () => void
+  readonly clock: Pick<Host, 'now' | 'after'>
   /** Sends `receiver` what its dialect has for such news, paying with `spend`. */
   readonly introduce: (receiver: Entry, entries: readonly Entry[]) => void
 }
@@ -37,13 +37,13 @@ export class Pushes {
 
   /** The entry appeared or moved: tells its seekers and the latest older clients of its stage. */
   announce(entry: Entry): void {
-    const { now, after } = this.#options
+    const { clock } = this.#options
     if (this.#waiting.has(entry)) return
-    const dueInMs = (this.#announced.get(entry) ?? -Infinity) + announceMs - now()
+    const dueInMs = (this.#announced.get(entry) ?? -Infinity) + announceMs - clock.now()
     if (dueInMs <= 0) return this.#announceNow(entry)
     this.#waiting.set(
       entry,
-      after(dueInMs, () => {
+      clock.after(dueInMs, () => {
         this.#waiting.delete(entry)
         if (this.#options.phonebook.find(entry.name, entry.stage) === entry) this.#announceNow(entry)
       }),
@@ -55,7 +55,7 @@ export class Pushes {
     const sought =
       entry.seek === undefined ? undefined : this.#options.phonebook.find(entry.seek, entry.stage)
     if (!sought || sought === entry) return
-    const now = this.#options.now()
+    const now = this.#options.clock.now()
     const [last, lastButOne] = this.#reminded.get(entry) ?? [-Infinity, -Infinity]
     if (now - lastButOne < remindMs) return
     this.#reminded.set(entry, [now, last])
@@ -69,7 +69,7 @@ export class Pushes {
 
   /** One datagram of the budget for all pushes and broadcasts; false where this second's is spent. */
   spend(): boolean {
-    const second = Math.floor(this.#options.now() / 1000)
+    const second = Math.floor(this.#options.clock.now() / 1000)
     if (second !== this.#second) this.#sentThisSecond = 0
     this.#second = second
     if (this.#sentThisSecond >= mostPerSecond) {
@@ -81,8 +81,8 @@ export class Pushes {
   }
 
   #announceNow(entry: Entry): void {
-    const { phonebook, now } = this.#options
-    this.#announced.set(entry, now())
+    const { phonebook, clock } = this.#options
+    this.#announced.set(entry, clock.now())
     const told = new Set<Entry>([entry])
     const older = phonebook.latestOlder(entry.stage, mostOlder, other => other !== entry)
     for (const receivers of [phonebook.seekers(entry.name, entry.stage), older]) {

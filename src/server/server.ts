@@ -84,7 +84,7 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     return true
   }
 
-  const pushes = new Pushes({ phonebook, now: host.now, after: host.after, introduce })
+  const pushes = new Pushes({ phonebook, clock: host, introduce })
   const broadcast = createBroadcast({ phonebook, host, intervalMs: broadcastMs, introduce })
 
   const settle = (answer: Answer, from: Endpoint, via: number): void => {
