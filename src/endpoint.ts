@@ -3,11 +3,9 @@ export type Endpoint = { readonly address: string; readonly port: number }
 export type Family = 4 | 6
 
 /** Where an address may be used. `global` includes the documentation ranges and 100.64/10, which labs use as the Internet. */
-export type AddressClass =
-  'unspecified' | 'loopback' | 'private' | 'link-local' | 'multicast' | 'broadcast' | 'global'
+export type AddressClass = 'unspecified' | 'loopback' | 'private' | 'link-local' | 'multicast' | 'broadcast' | 'global'
 
-export const sameEndpoint = (a: Endpoint, b: Endpoint): boolean =>
-  a.port === b.port && a.address === b.address
+export const sameEndpoint = (a: Endpoint, b: Endpoint): boolean => a.port === b.port && a.address === b.address
 
 /** A Map key for an endpoint. */
 export const endpointKey = ({ address, port }: Endpoint): string => `${address}|${port}`
@@ -99,8 +97,7 @@ const parseIPv6 = (text: string): number[] | undefined => {
   const [prefix, last] = dotted?.[2]?.includes('.') ? [dotted[1] ?? '', dotted[2]] : [text, undefined]
   if (last !== undefined && !ipv4.test(last)) return undefined
   const [a = 0, b = 0, c = 0, d = 0] = last?.split('.').map(Number) ?? []
-  const hex =
-    last === undefined ? text : `${prefix}${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`
+  const hex = last === undefined ? text : `${prefix}${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`
   const [head = '', tail, ...more] = hex.split('::')
   if (more.length > 0) return undefined
   const left = head === '' && tail !== undefined ? [] : head.split(':')
@@ -108,9 +105,7 @@ const parseIPv6 = (text: string): number[] | undefined => {
   const missing = 8 - left.length - right.length
   if (tail === undefined ? missing !== 0 : missing < 1) return undefined
   const groups = [...left, ...Array<string>(missing).fill('0'), ...right]
-  return groups.every(group => /^[\da-f]{1,4}$/i.test(group))
-    ? groups.map(group => parseInt(group, 16))
-    : undefined
+  return groups.every(group => /^[\da-f]{1,4}$/i.test(group)) ? groups.map(group => parseInt(group, 16)) : undefined
 }
 
 /** 4 or 16 bytes, in network order, of a canonical address. */
@@ -124,9 +119,7 @@ export const addressFromBytes = (bytes: ArrayLike<number>): string | undefined =
   const list = Array.from(bytes)
   if (list.length === 4) return list.join('.')
   if (list.length !== 16) return undefined
-  const groups = Array.from({ length: 8 }, (_, i) =>
-    (((list[2 * i] ?? 0) << 8) | (list[2 * i + 1] ?? 0)).toString(16),
-  )
+  const groups = Array.from({ length: 8 }, (_, i) => (((list[2 * i] ?? 0) << 8) | (list[2 * i + 1] ?? 0)).toString(16))
   return parseAddress(groups.join(':'))
 }
 

@@ -65,12 +65,7 @@ const mostUnread = 1024
  * Resolves when the two talk directly. Rejects with a StageError: `name-refused`, `unknown-host`, `server-unreachable`,
  * `peer-absent` or `peer-unreached` (these after `timeoutMs`), or `interrupted` by the signal.
  */
-export const connect = ({
-  signal,
-  host = createNodeHost(),
-  onEvent,
-  ...options
-}: ConnectOptions): Promise<Session> =>
+export const connect = ({ signal, host = createNodeHost(), onEvent, ...options }: ConnectOptions): Promise<Session> =>
   new Promise((resolve, reject) => {
     if (signal?.aborted) throw interrupted(signal)
     const inbox = createInbox(() => close())
@@ -111,8 +106,7 @@ export const connect = ({
       },
       send(message) {
         const sent = client?.send(message) ?? 'not-connected'
-        if (sent === 'not-connected')
-          throw new StageError('peer-unreached', `${options.peer} is not connected now`)
+        if (sent === 'not-connected') throw new StageError('peer-unreached', `${options.peer} is not connected now`)
         if (sent === 'too-long')
           throw new StageError('usage', `a message to ${options.peer} may have ${client?.longest} bytes`)
         if (sent === 'not-text')

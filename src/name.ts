@@ -7,9 +7,7 @@ const encoder = new TextEncoder()
 export const longestName = 64
 
 /** Why the text can't be a name, or undefined where it can. A server takes a name byte for byte. */
-export const nameProblem = (
-  name: string,
-): 'empty' | 'too-long' | 'forbidden-character' | 'reserved' | undefined => {
+export const nameProblem = (name: string): 'empty' | 'too-long' | 'forbidden-character' | 'reserved' | undefined => {
   if (name === '') return 'empty'
   if (name.length > longestName || encoder.encode(name).length > longestName) return 'too-long'
   if (forbidden.test(name)) return 'forbidden-character'

@@ -56,11 +56,7 @@ t.test('nobody imports a room that is none of its business', async t => {
 
 t.test('server and client know nothing of the simulation, nor of real sockets', async t => {
   for (const file of files.filter(file => /^(server|client|dialects)\//.test(file))) {
-    t.notMatch(
-      importsOf(file).join(' '),
-      /\b(sim|kernel|host\/node|node:dgram|node:net|node:fs|node:timers)\b/,
-      file,
-    )
+    t.notMatch(importsOf(file).join(' '), /\b(sim|kernel|host\/node|node:dgram|node:net|node:fs|node:timers)\b/, file)
     t.notMatch(sources.get(file) ?? '', /\bsim\//, file)
   }
 })
@@ -68,9 +64,7 @@ t.test('server and client know nothing of the simulation, nor of real sockets', 
 t.test('a dialect never imports a sibling', async t => {
   for (const file of files.filter(file => /^dialects\/\w+\//.test(file))) {
     const own = file.split('/').slice(0, 2).join('/')
-    const siblings = importsOf(file).filter(
-      path => /^dialects\/\w+\//.test(path) && !path.startsWith(`${own}/`),
-    )
+    const siblings = importsOf(file).filter(path => /^dialects\/\w+\//.test(path) && !path.startsWith(`${own}/`))
     t.same(siblings, [], file)
   }
 })

@@ -36,29 +36,26 @@ const serverAt = (quirks: Partial<OlderServerQuirks> = {}) => {
   return { net, server, ask }
 }
 
-t.test(
-  'the older server answers a name with the whole book, in slot order, an entry to a datagram',
-  async t => {
-    const { net, server, ask } = serverAt()
-    t.same(ask('alice'), ['0,1,alice,203.0.113.5,5000\n'])
-    const bob = listener(net.host('203.0.113.6'), 6000)
-    bob.send('bob', stage)
-    net.run(2)
-    t.same(bob.got, ['0,2,alice,203.0.113.5,5000\n', '1,2,bob,203.0.113.6,6000\n'])
-    t.same(server.lines, [
-      'Port number set to 8080',
-      'Connection Server ready to receive on port 8080.',
-      'Make sure this is reachable from the internet.',
-      'Client from 203.0.113.5 : 5000 sent: alice',
-      'Adding client #0 to table of clients.',
-      '0,1,alice,203.0.113.5,5000',
-      'Client from 203.0.113.6 : 6000 sent: bob',
-      'Adding client #1 to table of clients.',
-      '0,2,alice,203.0.113.5,5000',
-      '1,2,bob,203.0.113.6,6000',
-    ])
-  },
-)
+t.test('the older server answers a name with the whole book, in slot order, an entry to a datagram', async t => {
+  const { net, server, ask } = serverAt()
+  t.same(ask('alice'), ['0,1,alice,203.0.113.5,5000\n'])
+  const bob = listener(net.host('203.0.113.6'), 6000)
+  bob.send('bob', stage)
+  net.run(2)
+  t.same(bob.got, ['0,2,alice,203.0.113.5,5000\n', '1,2,bob,203.0.113.6,6000\n'])
+  t.same(server.lines, [
+    'Port number set to 8080',
+    'Connection Server ready to receive on port 8080.',
+    'Make sure this is reachable from the internet.',
+    'Client from 203.0.113.5 : 5000 sent: alice',
+    'Adding client #0 to table of clients.',
+    '0,1,alice,203.0.113.5,5000',
+    'Client from 203.0.113.6 : 6000 sent: bob',
+    'Adding client #1 to table of clients.',
+    '0,2,alice,203.0.113.5,5000',
+    '1,2,bob,203.0.113.6,6000',
+  ])
+})
 
 t.test('the older server finds a known name again and overwrites it where it is', async t => {
   const { net, server, ask } = serverAt()
@@ -169,21 +166,15 @@ const own = '0,2,alice,203.0.113.5,40000\n'
 const bobsEntry = '1,2,bob,203.0.113.6,6000\n'
 const greeting = 'This is a direct P2P message from alice to bob'
 
-t.test(
-  'the older client registers every thirty seconds that bring nothing, and its words are known',
-  async t => {
-    const { net, server, client } = clientAt()
-    net.run(61_000)
-    t.same(client.registrations, [0, 30_000, 60_000])
-    t.same(server.got, ['alice', 'alice', 'alice'])
-    t.same(
-      client.output.split('Registering')[0],
-      'Stage Manager Server address: 192.0.2.1\r\nMy Name: alice\r\n',
-    )
-    t.same(client.lines.slice(2, 4), ['Registering with Stage Manager.', 'Retrieving incoming messages.'])
-    t.same(client.events, 61)
-  },
-)
+t.test('the older client registers every thirty seconds that bring nothing, and its words are known', async t => {
+  const { net, server, client } = clientAt()
+  net.run(61_000)
+  t.same(client.registrations, [0, 30_000, 60_000])
+  t.same(server.got, ['alice', 'alice', 'alice'])
+  t.same(client.output.split('Registering')[0], 'Stage Manager Server address: 192.0.2.1\r\nMy Name: alice\r\n')
+  t.same(client.lines.slice(2, 4), ['Registering with Stage Manager.', 'Retrieving incoming messages.'])
+  t.same(client.events, 61)
+})
 
 t.test('the very first source is misread, so the first entry counts as a peer message', async t => {
   const { net, say, client } = clientAt()
@@ -240,31 +231,28 @@ t.test('thirty entries in one reply make the older client register in a tight lo
   }
 })
 
-t.test(
-  'with a contact it sleeps a second after each datagram, then speaks once, and reads what queued',
-  async t => {
-    const { net, peer, say, whisper, client } = clientAt(readsAll)
-    say(bobsEntry)
-    net.run(500)
-    whisper('one')
-    whisper('two')
-    t.same(client.heard, [])
-    net.run(5000)
-    t.same(peer.got, [greeting, greeting, greeting])
-    t.same(peer.times, [1003, 2003, 3003])
-    t.same(
-      client.heard.map(({ at, text }) => [at, text]),
-      [
-        [1002, 'one'],
-        [2002, 'two'],
-      ],
-    )
-    const brisk = clientAt({ ...readsAll, sleepsAfterEvent: false })
-    brisk.say(bobsEntry)
-    brisk.net.run(2)
-    t.same(brisk.peer.times, [3])
-  },
-)
+t.test('with a contact it sleeps a second after each datagram, then speaks once, and reads what queued', async t => {
+  const { net, peer, say, whisper, client } = clientAt(readsAll)
+  say(bobsEntry)
+  net.run(500)
+  whisper('one')
+  whisper('two')
+  t.same(client.heard, [])
+  net.run(5000)
+  t.same(peer.got, [greeting, greeting, greeting])
+  t.same(peer.times, [1003, 2003, 3003])
+  t.same(
+    client.heard.map(({ at, text }) => [at, text]),
+    [
+      [1002, 'one'],
+      [2002, 'two'],
+    ],
+  )
+  const brisk = clientAt({ ...readsAll, sleepsAfterEvent: false })
+  brisk.say(bobsEntry)
+  brisk.net.run(2)
+  t.same(brisk.peer.times, [3])
+})
 
 t.test('a second without a datagram passes without a word to the contact', async t => {
   for (const silentOnTimeout of [true, false]) {
@@ -275,20 +263,17 @@ t.test('a second without a datagram passes without a word to the contact', async
   }
 })
 
-t.test(
-  'the older client speaks to the endpoint in the phonebook, wherever the contact speaks from',
-  async t => {
-    for (const ignoresObservedSource of [true, false]) {
-      const { net, peer, say, whisper } = clientAt({ ...readsAll, ignoresObservedSource })
-      const listed = listener(net.host('198.51.100.1'), 7)
-      say('1,2,bob,198.51.100.1,7\n')
-      net.run(1500)
-      whisper('This is a direct P2P message from bob to alice')
-      net.run(1500)
-      t.same([listed.got.length, peer.got.length], ignoresObservedSource ? [2, 0] : [1, 1])
-    }
-  },
-)
+t.test('the older client speaks to the endpoint in the phonebook, wherever the contact speaks from', async t => {
+  for (const ignoresObservedSource of [true, false]) {
+    const { net, peer, say, whisper } = clientAt({ ...readsAll, ignoresObservedSource })
+    const listed = listener(net.host('198.51.100.1'), 7)
+    say('1,2,bob,198.51.100.1,7\n')
+    net.run(1500)
+    whisper('This is a direct P2P message from bob to alice')
+    net.run(1500)
+    t.same([listed.got.length, peer.got.length], ignoresObservedSource ? [2, 0] : [1, 1])
+  }
+})
 
 t.test('fewer than five fields from the server kill the older client', async t => {
   for (const short of ['', '\n', 'x', '0,1,bob,1.1.1.1\n', '0,1,,1.1.1.1,5\n']) {
@@ -308,21 +293,18 @@ t.test('fewer than five fields from the server kill the older client', async t =
   }
 })
 
-t.test(
-  'an entry is taken at any time, its sixth field ignored, its numbers read as C reads them',
-  async t => {
-    const { net, peer, say, client } = clientAt(readsAll)
-    net.run(5000)
-    say('7x,-3,bob,203.0.113.6,71536,key=1,v=2\n')
-    net.run(1100)
-    t.same(client.lines.slice(-3), [
-      'Stage Manager sent us a Phonebook entry: 7x,-3,bob,203.0.113.6,71536,key=1,v=2',
-      'Peer: 7/-3 bob@203.0.113.6:71536',
-      'Located bob!',
-    ])
-    t.same(peer.got, [greeting], 'the port is 71536 - 65536')
-  },
-)
+t.test('an entry is taken at any time, its sixth field ignored, its numbers read as C reads them', async t => {
+  const { net, peer, say, client } = clientAt(readsAll)
+  net.run(5000)
+  say('7x,-3,bob,203.0.113.6,71536,key=1,v=2\n')
+  net.run(1100)
+  t.same(client.lines.slice(-3), [
+    'Stage Manager sent us a Phonebook entry: 7x,-3,bob,203.0.113.6,71536,key=1,v=2',
+    'Peer: 7/-3 bob@203.0.113.6:71536',
+    'Located bob!',
+  ])
+  t.same(peer.got, [greeting], 'the port is 71536 - 65536')
+})
 
 t.test("a peer's port is printed with its bytes swapped", async t => {
   for (const swapsPrintedPort of [true, false]) {
@@ -348,24 +330,21 @@ t.test('while it sleeps the socket buffer holds 256 small datagrams, and no more
   }
 })
 
-t.test(
-  'two older clients on an older server meet half a minute late, when the first one registers again',
-  async t => {
-    // the originals on loopback, the second started 1.0 s after the first: first 2.0 s and second 30.6 s, or 30.7 and 31.7
-    for (const misreadsFirstSource of [false, true]) {
-      const net = manualNet()
-      startOlderServer(net.host(stage.address), { port: stage.port })
-      const start = (address: string, name: string, contact: string) =>
-        startOlderClient(net.host(address), { server: stage, name, contact, quirks: { misreadsFirstSource } })
-      const alice = start('203.0.113.5', 'alice', 'bob')
-      net.run(1005)
-      const bob = start('203.0.113.6', 'bob', 'alice')
-      net.run(40_000)
-      const met = [alice, bob].map(({ heard }) => Math.round((heard[0]?.at ?? NaN) / 1000))
-      t.same(met, misreadsFirstSource ? [30, 31] : [2, 28])
-    }
-  },
-)
+t.test('two older clients on an older server meet half a minute late, when the first one registers again', async t => {
+  // the originals on loopback, the second started 1.0 s after the first: first 2.0 s and second 30.6 s, or 30.7 and 31.7
+  for (const misreadsFirstSource of [false, true]) {
+    const net = manualNet()
+    startOlderServer(net.host(stage.address), { port: stage.port })
+    const start = (address: string, name: string, contact: string) =>
+      startOlderClient(net.host(address), { server: stage, name, contact, quirks: { misreadsFirstSource } })
+    const alice = start('203.0.113.5', 'alice', 'bob')
+    net.run(1005)
+    const bob = start('203.0.113.6', 'bob', 'alice')
+    net.run(40_000)
+    const met = [alice, bob].map(({ heard }) => Math.round((heard[0]?.at ?? NaN) / 1000))
+    t.same(met, misreadsFirstSource ? [30, 31] : [2, 28])
+  }
+})
 
 t.test('closed stand-ins and the dead ask for nothing more', async t => {
   const { net, say, client } = clientAt(readsAll)

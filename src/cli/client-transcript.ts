@@ -57,9 +57,7 @@ export const createClientTranscript = (options: ClientTranscriptOptions): ((even
         const older = event.form === 'text' ? ', who runs an older program' : ''
         const time = `${event.elapsedMs < 100 ? event.elapsedMs.toFixed(1) : Math.round(event.elapsedMs)} ms`
         return line(
-          colors.green(
-            `Connected to ${visible(event.peer)} at ${where(event.endpoint)} after ${time}${older}.`,
-          ),
+          colors.green(`Connected to ${visible(event.peer)} at ${where(event.endpoint)} after ${time}${older}.`),
         )
       }
       case 'moved':
@@ -76,9 +74,7 @@ export const createClientTranscript = (options: ClientTranscriptOptions): ((even
         )
       case 'lost':
         return line(
-          colors.yellow(
-            `${lostText(event.reason, visible(event.peer))} Looking for ${visible(event.peer)} again.`,
-          ),
+          colors.yellow(`${lostText(event.reason, visible(event.peer))} Looking for ${visible(event.peer)} again.`),
         )
       case 'name-conflict':
         return note(

@@ -46,9 +46,7 @@ export const parseOptions = (
       throw usage(unknownOption(program, argument, table, foreign))
     },
   })
-  return Object.fromEntries(
-    entries.map(([name, spec]) => [name, readValue(name, spec, given[name] as unknown)]),
-  )
+  return Object.fromEntries(entries.map(([name, spec]) => [name, readValue(name, spec, given[name] as unknown)]))
 }
 
 const readValue = (name: string, spec: OptionSpec, given: unknown): Value | Value[] => {
@@ -61,8 +59,7 @@ const readValue = (name: string, spec: OptionSpec, given: unknown): Value | Valu
 }
 
 const readText = (option: string, kind: OptionKind, text: string): Value => {
-  if (text === '')
-    throw usage(`${option} needs a value${examples[kind] ? `, like ${option} ${examples[kind]}` : ''}`)
+  if (text === '') throw usage(`${option} needs a value${examples[kind] ? `, like ${option} ${examples[kind]}` : ''}`)
   const value = readers[kind]?.(text)
   if (value === undefined) throw usage(`${option} ${JSON.stringify(text)} is not ${wanted[kind]}`)
   return value

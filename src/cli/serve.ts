@@ -29,11 +29,7 @@ export const serve = (options: ServeOptions): Promise<number> =>
     const host = createNodeHost()
     const output = createOutput(() => {})
     const warn = (text: string): void => void process.stderr.write(`test-server: ${text}\n`)
-    const transcript = createServerTranscript(
-      options.output === 'quiet' ? () => {} : output.line,
-      warn,
-      colors,
-    )
+    const transcript = createServerTranscript(options.output === 'quiet' ? () => {} : output.line, warn, colors)
     const everySecond = setInterval(() => transcript.second(), 1000)
 
     const onEvent = (event: ServerEvent): void => {
@@ -73,9 +69,7 @@ const serverOptions = (options: ServeOptions): ServerOptions => {
 /** For DEBUG: one line that is safe for a terminal. */
 const describe = (event: ServerEvent): string => {
   const where = (endpoint: Endpoint): string => formatEndpoint(endpoint)
-  if (event.event === 'dropped')
-    return `dropped ${event.length} bytes from ${where(event.from)}: ${event.disposition}`
-  if (event.event === 'listening')
-    return `listening on ${where(event.endpoint)}, buffer ${event.receiveBufferBytes}`
+  if (event.event === 'dropped') return `dropped ${event.length} bytes from ${where(event.from)}: ${event.disposition}`
+  if (event.event === 'listening') return `listening on ${where(event.endpoint)}, buffer ${event.receiveBufferBytes}`
   return eventToJson(event, performance.now())
 }

@@ -32,9 +32,7 @@ export const createServerTranscript = (
     }
     const { endpoint, slot, change, stage } = event
     const name = visible(event.name)
-    line(
-      `Client from ${host(endpoint)} : ${endpoint.port} sent: ${name}${stage ? ` (stage ${visible(stage)})` : ''}`,
-    )
+    line(`Client from ${host(endpoint)} : ${endpoint.port} sent: ${name}${stage ? ` (stage ${visible(stage)})` : ''}`)
     line(
       `${change === 'added' ? 'Adding' : 'Updating'} client #${slot} ${change === 'added' ? 'to' : 'in'} table of clients.`,
     )
@@ -58,8 +56,7 @@ export const createServerTranscript = (
         case 'registered':
           return registered(event)
         case 'displaced':
-          if (!saidFull)
-            line(colors.yellow('**WARNING** TOO MANY CLIENTS, STARTING TO DROP THE OLDEST ONES**'))
+          if (!saidFull) line(colors.yellow('**WARNING** TOO MANY CLIENTS, STARTING TO DROP THE OLDEST ONES**'))
           saidFull = true
           return
         case 'closed':
@@ -92,8 +89,7 @@ export const summary = (counters: Counters): string => {
   )
 }
 
-const host = ({ address, port }: Endpoint): string =>
-  formatEndpoint({ address, port }).slice(0, -`:${port}`.length)
+const host = ({ address, port }: Endpoint): string => formatEndpoint({ address, port }).slice(0, -`:${port}`.length)
 
 /** The five fields of each line that was sent; cookies and tokens are for the receiver alone. */
 const rows = (bytes: Uint8Array): string[] =>

@@ -46,10 +46,7 @@ export const main = (args: readonly string[]): Promise<never> =>
     const missing = (['server', 'name', 'contact'] as const).filter(name => options[name] === undefined)
     if (missing.length > 0) {
       const flags = missing.map(name => `-${clientTable[name].short}`).join(' and ')
-      throw new StageError(
-        'usage',
-        `${flags} missing: test-client -s HOST -n MY_NAME -c PEER_NAME; try --help`,
-      )
+      throw new StageError('usage', `${flags} missing: test-client -s HOST -n MY_NAME -c PEER_NAME; try --help`)
     }
     if (options['json'] && options['quiet'])
       throw new StageError('usage', '--json and -q exclude each other: choose one')

@@ -55,9 +55,12 @@ export class Candidates {
     }
   }
 
-  /** The checks begin anew, at once. */
-  restart(nowMs: number): void {
-    for (const candidate of this.#byKey.values()) Object.assign(candidate, { sent: 0, nextMs: nowMs })
+  /** The checks begin anew, at once: dense, or at the pace of those that are left to find whoever comes back. */
+  restart(pace: 'dense' | 'sparse', nowMs: number): void {
+    for (const candidate of this.#byKey.values()) {
+      candidate.sent = pace === 'dense' ? 0 : Infinity
+      candidate.nextMs = nowMs
+    }
   }
 
   rest(): void {

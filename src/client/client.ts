@@ -174,10 +174,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     cancelTick()
     host.after(unroutableAfterMs, () =>
       fail(
-        new StageError(
-          'server-unreachable',
-          `No route to the Stage Manager at ${where} (${code}): is the network up?`,
-        ),
+        new StageError('server-unreachable', `No route to the Stage Manager at ${where} (${code}): is the network up?`),
       ),
     )
   }
@@ -215,8 +212,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
 
   const whatFor = (): Waiting | undefined => {
     if (!registrar.answered || registrar.misses > 2) return { on: 'server', servers: registrar.servers }
-    if (puncher.state === 'punching')
-      return { on: 'punch', endpoints: puncher.endpoints, heard: puncher.heard }
+    if (puncher.state === 'punching') return { on: 'punch', endpoints: puncher.endpoints, heard: puncher.heard }
     const there = view.names().filter(other => other !== name)
     const near = nearest(
       peer,
@@ -259,10 +255,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
           : `${server} (${registrar.servers.map(s => s.address).join(', ')})`
       const remedy = `is test-server running there, and is UDP port ${port} open?`
       return fail(
-        new StageError(
-          'server-unreachable',
-          `No answer from ${where}, port ${port}, in ${seconds} s: ${remedy}`,
-        ),
+        new StageError('server-unreachable', `No answer from ${where}, port ${port}, in ${seconds} s: ${remedy}`),
       )
     }
     if (!view.names().includes(peer)) {
@@ -314,8 +307,7 @@ const checkNames = (name: string, peer: string): void => {
     ["peer's name", peer],
   ] as const) {
     const problem = nameProblem(text)
-    if (problem)
-      throw new StageError('name-refused', `The ${who} ${JSON.stringify(text)} ${problems[problem]}`)
+    if (problem) throw new StageError('name-refused', `The ${who} ${JSON.stringify(text)} ${problems[problem]}`)
   }
   if (name === peer)
     throw new StageError('usage', `The name and the peer's name are both ${JSON.stringify(name)}: choose two`)

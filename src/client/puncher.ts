@@ -63,6 +63,8 @@ export class Puncher {
   #heard = false
   #refused: Endpoint | undefined
   #absentUntilMs = -Infinity
+  /** The tag of a peer that has said goodbye: what it sent before may still come. */
+  #gone: Uint8Array | undefined
 
   constructor(options: PuncherOptions) {
     this.#options = options
@@ -106,12 +108,12 @@ export class Puncher {
       this.#emit({ event: 'located', peer: line.name, endpoint: line.endpoint })
     }
     this.#candidates.add(line.endpoint, 'server-reflexive', nowMs)
-    if (this.#state !== 'connected' || moved)
-      for (const host of hosts) this.#candidates.add(host, 'host', nowMs)
+    if (this.#state !== 'connected' || moved) for (const host of hosts) this.#candidates.add(host, 'host', nowMs)
     const becameProven = !moved && line.proven && !known.proven
     if (this.#state === 'waiting') this.#step('located')
-    else if (this.#state === 'punching' && (becameProven || this.#candidates.deadline() === Infinity))
-      this.#hasten(nowMs)
+    else if (this.#state === 'punching' && becameProven) this.#candidates.restart('dense', nowMs)
+    else if (this.#state === 'punching' && this.#candidates.deadline() === Infinity)
+      this.#candidates.restart('sparse', nowMs)
     for (const { check, from } of this.#early.take(nowMs)) {
       if (this.#believes(from, check.pair)) this.#receiveCheck(check, from, nowMs)
     }
@@ -127,8 +129,7 @@ export class Puncher {
 
   /** Sends what is due. */
   tick(nowMs: number): void {
-    for (const candidate of this.#candidates.all())
-      if (candidate.nextMs <= nowMs) this.#check(candidate, nowMs)
+    for (const candidate of this.#candidates.all()) if (candidate.nextMs <= nowMs) this.#check(candidate, nowMs)
     if (this.#rival && nowMs >= this.#rival.sinceMs + rivalMs) this.#settleRival(nowMs)
     const session = this.#session
     const due = session?.due(nowMs)
@@ -149,9 +150,7 @@ export class Puncher {
     const session = this.#session
     if (!session) return false
     const { tag } = session
-    const bytes = tag
-      ? encodePeerMessage({ type: 'data', tag, sequence: session.nextSequence(), payload })
-      : payload
+    const bytes = tag ? encodePeerMessage({ type: 'data', tag, sequence: session.nextSequence(), payload }) : payload
     this.#options.send(bytes, session.endpoint)
     session.sent(nowMs)
     return true
@@ -160,8 +159,7 @@ export class Puncher {
   /** Says goodbye, where the peer understands it. */
   close(): void {
     const tag = this.#session?.tag
-    if (this.#session && tag)
-      this.#options.send(encodePeerMessage({ type: 'close', tag }), this.#session.endpoint)
+    if (this.#session && tag) this.#options.send(encodePeerMessage({ type: 'close', tag }), this.#session.endpoint)
   }
 
   #receiveMessage(message: PeerMessage, from: Endpoint, nowMs: number): void {
@@ -169,7 +167,7 @@ export class Puncher {
       case 'check':
         return this.#receiveCheck(message, from, nowMs)
       case 'check-response': {
-        if (!this.#transactions.settle(message.transaction, from)) return
+        if (this.#isGone(message.tag) || !this.#transactions.settle(message.transaction, from)) return
         this.#sign(from, nowMs)
         return this.#confirm(from, message.tag, nowMs)
       }
@@ -184,13 +182,10 @@ export class Puncher {
 
   #receiveCheck(message: PeerMessage & { type: 'check' }, from: Endpoint, nowMs: number): void {
     const { me, peer } = this.#options
-    if (message.from !== peer || message.to !== me) return
+    if (message.from !== peer || message.to !== me || this.#isGone(message.tag)) return
     if (!this.#believes(from, message.pair)) return this.#early.keep(message, from, nowMs)
     const { transaction } = message
-    this.#options.send(
-      encodePeerMessage({ type: 'check-response', transaction, tag: this.#tag, observed: from }),
-      from,
-    )
+    this.#options.send(encodePeerMessage({ type: 'check-response', transaction, tag: this.#tag, observed: from }), from)
     this.#sign(from, nowMs)
     const session = this.#session
     if (session?.tag && sameEndpoint(session.endpoint, from) && sameBytes(session.tag, message.tag)) return
@@ -201,8 +196,9 @@ export class Puncher {
   }
 
   #receiveTagged(message: PeerMessage & { type: 'data' | 'keepalive' }, from: Endpoint, nowMs: number): void {
-    this.#sign(from, nowMs)
     const tag = this.#candidates.get(from)?.tag
+    if (!this.#session && this.#isGone(tag)) return
+    this.#sign(from, nowMs)
     if (!this.#session && tag) this.#confirm(from, tag, nowMs)
     const session = this.#session
     if (!session?.tag) return
@@ -254,6 +250,10 @@ export class Puncher {
     if (pair !== '' && pair === this.#entry?.pair) return true
     if (this.#session && sameEndpoint(this.#session.endpoint, from)) return true
     return this.#candidates.get(from) !== undefined
+  }
+
+  #isGone(tag: Uint8Array | undefined): boolean {
+    return tag !== undefined && this.#gone !== undefined && sameBytes(tag, this.#gone)
   }
 
   /** Something valid came from the peer. */
@@ -317,6 +317,7 @@ export class Puncher {
 
   #lose(reason: 'silent' | 'no-consent' | 'left', nowMs: number): void {
     const entry = this.#entry
+    if (reason === 'left') this.#gone = this.#session?.tag
     this.#session = undefined
     this.#rival = undefined
     this.#heard = false
@@ -324,12 +325,8 @@ export class Puncher {
     this.#emit({ event: 'lost', peer: this.#options.peer, reason })
     if (reason === 'left') this.#absentUntilMs = nowMs + absentMs
     if (reason === 'left' || !entry) return this.#candidates.rest()
-    this.#hasten(nowMs)
+    this.#candidates.restart('sparse', nowMs)
     this.tick(nowMs)
-  }
-
-  #hasten(nowMs: number): void {
-    this.#candidates.restart(nowMs)
   }
 
   #check(candidate: Candidate, nowMs: number): void {

@@ -76,8 +76,7 @@ export class Registrar {
   found(servers: readonly Endpoint[], nowMs: number): void {
     const isFirst = this.#servers.length === 0
     const changed =
-      servers.length !== this.#servers.length ||
-      servers.some((server, i) => !isSame(server, this.#servers[i]))
+      servers.length !== this.#servers.length || servers.some((server, i) => !isSame(server, this.#servers[i]))
     if (!changed || servers.length === 0) return
     this.#servers = servers.slice(0, mostServers)
     this.#trying = 1
@@ -88,8 +87,7 @@ export class Registrar {
 
   /** The lines of a datagram, or undefined where it is not from a server of ours. */
   receive(bytes: Uint8Array, from: Endpoint, nowMs: number): Line[] | undefined {
-    if (!this.#servers.some(server => sameEndpoint(server, from)) && !isSame(from, this.#active))
-      return undefined
+    if (!this.#servers.some(server => sameEndpoint(server, from)) && !isSame(from, this.#active)) return undefined
     const lines = decodeLines(bytes)
     const own = lines.find(line => line.name === this.#options.name)
     if (own) this.#receiveOwn(own, from, nowMs)

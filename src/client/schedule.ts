@@ -30,16 +30,14 @@ export const retryDelayMs = (misses: number): number =>
   retryDelaysMs[Math.min(misses, retryDelaysMs.length - 1)] ?? 1000
 
 /** Spreads a delay over +- 10 %, so that clients of a restarted server do not come back all at once. */
-export const jittered = (delayMs: number, random: number): number =>
-  delayMs * (1 - jitter + 2 * jitter * random)
+export const jittered = (delayMs: number, random: number): number => delayMs * (1 - jitter + 2 * jitter * random)
 
 /**
  * The pause after the n-th check (from 1) to one candidate. Dense at first: where the peer's NAT opens some milliseconds
- * after ours, the first check dies and the next one counts; sparse later, for pushes that got lost. 20 checks: safety.
+ * after ours, the first check dies and the next one counts. Then sparse, so that the 20 checks that good manners allow
+ * last until the phonebook renews them after a minute, and whoever comes back in between is found in five seconds.
  */
-const checkPausesMs = [
-  20, 20, 20, 20, 20, 40, 40, 80, 80, 160, 160, 320, 320, 500, 500, 1000, 1000, 1000, 1000,
-] as const
+const checkPausesMs = [20, 20, 20, 20, 40, 80, 160, 320, 640, 1000, 1000, 2000] as const
 
 export const checkPauseMs = (sent: number): number => checkPausesMs[Math.max(0, sent - 1)] ?? keepaliveMs
 

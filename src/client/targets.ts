@@ -8,16 +8,11 @@ export type CandidateKind = 'server-reflexive' | 'host' | 'peer-reflexive'
 export const targetProblem = (endpoint: Endpoint, server: Endpoint): string | undefined => {
   const kind = classifyAddress(endpoint.address)
   const serverKind = classifyAddress(server.address)
-  if (familyOf(endpoint.address) !== familyOf(server.address))
-    return 'is of another address family than the server'
+  if (familyOf(endpoint.address) !== familyOf(server.address)) return 'is of another address family than the server'
   if (kind === 'multicast' || kind === 'broadcast' || kind === 'unspecified') return `is a ${kind} address`
   if (kind === 'loopback' && serverKind !== 'loopback')
     return 'is a loopback address, and the server is not on loopback'
-  if (
-    (kind === 'private' || kind === 'link-local') &&
-    serverKind !== 'private' &&
-    serverKind !== 'loopback'
-  ) {
+  if ((kind === 'private' || kind === 'link-local') && serverKind !== 'private' && serverKind !== 'loopback') {
     return `is a ${kind} address, and the server's is not`
   }
   return undefined
@@ -27,16 +22,11 @@ export const targetProblem = (endpoint: Endpoint, server: Endpoint): string | un
 export const hostMayBePunched = (host: Endpoint, mine: Endpoint | undefined, theirs: Endpoint): boolean => {
   if (!mine || host.port < 1024 || familyOf(host.address) !== familyOf(theirs.address)) return false
   const kind = classifyAddress(host.address)
-  return (
-    (kind === 'private' || kind === 'link-local' || kind === 'global') &&
-    sameSite(mine.address, theirs.address)
-  )
+  return (kind === 'private' || kind === 'link-local' || kind === 'global') && sameSite(mine.address, theirs.address)
 }
 
 /** The same IPv4 address, the same IPv6 /64. */
 const sameSite = (a: string, b: string): boolean => {
   if (familyOf(a) !== familyOf(b)) return false
-  return familyOf(a) === 4
-    ? a === b
-    : addressToBytes(a).slice(0, 8).join() === addressToBytes(b).slice(0, 8).join()
+  return familyOf(a) === 4 ? a === b : addressToBytes(a).slice(0, 8).join() === addressToBytes(b).slice(0, 8).join()
 }

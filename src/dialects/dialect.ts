@@ -3,8 +3,7 @@ import type { Endpoint } from '../endpoint.ts'
 import type { Door, Entry, Phonebook, Place, Registered } from '../phonebook.ts'
 
 /** Why a datagram gets no answer. Each is counted under its name. */
-export type Refusal =
-  'empty' | 'too-long' | 'not-utf8' | 'bad-name' | 'reserved-name' | 'bad-stage' | 'unrecognised'
+export type Refusal = 'empty' | 'too-long' | 'not-utf8' | 'bad-name' | 'reserved-name' | 'bad-stage' | 'unrecognised'
 
 /** How much may go back to a source in one answer. */
 export type Allowance = {

@@ -33,11 +33,7 @@ export const createNodeHost = (): Host => ({
       shouldRetry: ({ error }) => codeOf(error) === 'EAI_AGAIN',
     }).then(
       found =>
-        done([
-          ...new Set(
-            found.map(({ address }) => parseAddress(address)).filter(address => address !== undefined),
-          ),
-        ]),
+        done([...new Set(found.map(({ address }) => parseAddress(address)).filter(address => address !== undefined))]),
       (error: Error) => done([], error),
     )
   },
@@ -83,8 +79,7 @@ class NodeUdpSocket implements UdpSocket {
     if (isIP(to.address) === 0 || !(to.port > 0 && to.port < 65536)) {
       return this.#onError(new RangeError(`not an endpoint to send to: ${to.address} ${to.port}`), false)
     }
-    if (socket.getSendQueueSize() > longestSendQueue)
-      return this.#onError(new Error('the send queue is full'), false)
+    if (socket.getSendQueueSize() > longestSendQueue) return this.#onError(new Error('the send queue is full'), false)
     try {
       // With the synchronous lookup below a send takes the TTL that holds at its call.
       if (options?.ttl !== undefined) socket.setTTL(options.ttl)
@@ -157,5 +152,4 @@ class NodeUdpSocket implements UdpSocket {
   }
 }
 
-const codeOf = (error: unknown): string =>
-  error instanceof Error && 'code' in error ? String(error.code) : ''
+const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : '')

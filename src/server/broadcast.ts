@@ -16,12 +16,7 @@ export type BroadcastOptions = {
   readonly introduce: (receiver: Entry, entries: readonly Entry[]) => boolean
 }
 
-export const createBroadcast = ({
-  phonebook,
-  host,
-  intervalMs,
-  introduce,
-}: BroadcastOptions): { close(): void } => {
+export const createBroadcast = ({ phonebook, host, intervalMs, introduce }: BroadcastOptions): { close(): void } => {
   let cancel = (): void => {}
   let receivers: Entry[] = []
   const round = (): void => {

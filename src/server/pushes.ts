@@ -52,8 +52,7 @@ export class Pushes {
 
   /** A registration that seeks somebody: shows it to the one it seeks once more. */
   remind(entry: Entry): void {
-    const sought =
-      entry.seek === undefined ? undefined : this.#options.phonebook.find(entry.seek, entry.stage)
+    const sought = entry.seek === undefined ? undefined : this.#options.phonebook.find(entry.seek, entry.stage)
     if (!sought || sought === entry) return
     const now = this.#options.clock.now()
     const [last, lastButOne] = this.#reminded.get(entry) ?? [-Infinity, -Infinity]

@@ -15,10 +15,8 @@ export type Secrets = {
 
 /** `key`: 32 random bytes of this server instance. */
 export const createSecrets = (key: Uint8Array): Secrets => {
-  const keyed = (text: string): string =>
-    createHmac('sha256', key).update(text).digest('base64url').slice(0, 16)
-  const cookieOf = (endpoint: Endpoint, epoch: number): string =>
-    keyed(`cookie ${epoch} ${endpointKey(endpoint)}`)
+  const keyed = (text: string): string => createHmac('sha256', key).update(text).digest('base64url').slice(0, 16)
+  const cookieOf = (endpoint: Endpoint, epoch: number): string => keyed(`cookie ${epoch} ${endpointKey(endpoint)}`)
   const epochOf = (nowMs: number): number => Math.floor(nowMs / rotationMs)
   return {
     cookie: (endpoint, nowMs) => cookieOf(endpoint, epochOf(nowMs)),
@@ -29,5 +27,4 @@ export const createSecrets = (key: Uint8Array): Secrets => {
 }
 
 /** Moves with the endpoint, so that a name's next holder gets another token. */
-const identity = (entry: Entry): string =>
-  JSON.stringify([entry.stage, entry.name, endpointKey(entry.endpoint)])
+const identity = (entry: Entry): string => JSON.stringify([entry.stage, entry.name, endpointKey(entry.endpoint)])

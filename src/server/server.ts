@@ -89,8 +89,7 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
 
   const settle = (answer: Answer, from: Endpoint, via: number): void => {
     for (const bytes of answer.datagrams) send(bytes, from, via)
-    for (const other of answer.elsewhere ?? [])
-      if (pushes.spend()) send(other.bytes, other.endpoint, other.via)
+    for (const other of answer.elsewhere ?? []) if (pushes.spend()) send(other.bytes, other.endpoint, other.via)
     if (!answer.registered) return
     const { entry, change, displaced } = answer.registered
     const { door, name, stage, endpoint, slot } = entry
@@ -193,9 +192,7 @@ const bindError = (at: Endpoint, cause: Error): StageError => {
     EACCES: `${where} may not be opened by this user: choose one above 1023 with -p`,
     EADDRNOTAVAIL: `${at.address} is not an address of this machine: give --host one that is, or leave it out`,
   }
-  return new StageError(
-    'cannot-bind',
-    reasons[codeOf(cause)] ?? `${where} cannot be opened: ${cause.message}`,
-    { cause },
-  )
+  return new StageError('cannot-bind', reasons[codeOf(cause)] ?? `${where} cannot be opened: ${cause.message}`, {
+    cause,
+  })
 }

@@ -116,8 +116,7 @@ export class SimHost implements Host, Box, SocketHost {
 
   transmit(socket: SimSocket, { bytes, to, ttl }: Outgoing): void {
     const problem = sendProblem(socket.local.address, bytes, to, ttl, this.#isOwn(to.address))
-    if (problem)
-      return void this.after(0, () => socket.fail(systemError('send', problem, formatEndpoint(to)), false))
+    if (problem) return void this.after(0, () => socket.fail(systemError('send', problem, formatEndpoint(to)), false))
     const source = this.#sourceAddress(socket.local.address, to.address)
     const from = { address: source ?? socket.local.address, port: socket.port }
     const datagram = { id: this.#world.nextDatagramId(), from, to, bytes, ttl }

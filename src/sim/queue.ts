@@ -73,8 +73,7 @@ export class EventQueue {
     for (;;) {
       let child = 2 * index + 1
       if (child >= heap.length) break
-      if (child + 1 < heap.length && before(heap[child + 1] as QueuedEvent, heap[child] as QueuedEvent))
-        child++
+      if (child + 1 < heap.length && before(heap[child + 1] as QueuedEvent, heap[child] as QueuedEvent)) child++
       if (!before(heap[child] as QueuedEvent, event)) break
       heap[index] = heap[child] as QueuedEvent
       index = child

@@ -95,8 +95,7 @@ export class Segment {
   attach(box: Box, addresses: readonly string[], link?: Partial<LinkOptions>): Attachment {
     for (const address of addresses) {
       if (!isCanonical(address)) throw new RangeError(`${box.name}: ${address} is no canonical IP address`)
-      if (this.#byAddress.has(address))
-        throw new RangeError(`${box.name}: ${address} is taken on ${this.name}`)
+      if (this.#byAddress.has(address)) throw new RangeError(`${box.name}: ${address} is taken on ${this.name}`)
     }
     const attachment = new Attachment(box, this, [...addresses], { ...this.#link, ...link })
     for (const address of addresses) this.#byAddress.set(address, attachment)

@@ -109,8 +109,7 @@ export class World {
   host(options: HostOptions): SimHost {
     const addresses = 'addresses' in options ? options.addresses : [options.address]
     const [first] = addresses
-    if (first === undefined || !addresses.every(isCanonical))
-      throw new RangeError(`host at [${addresses.join()}]`)
+    if (first === undefined || !addresses.every(isCanonical)) throw new RangeError(`host at [${addresses.join()}]`)
     const host = new SimHost(options.segment ?? this.internet, options.name ?? first, addresses, options.link)
     for (const name of options.names ?? []) this.dns.set(name.toLowerCase(), addresses)
     return host

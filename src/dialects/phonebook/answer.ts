@@ -27,14 +27,10 @@ export const phonebook: Dialect<RegistrationRequest> = {
   answer(asked, from, bytesIn, desk) {
     const request = desk.splitStages && !asked.newer ? splitStage(asked) : asked
     const { phonebook: book, nowMs, via } = desk
-    const registered = book.register(
-      { ...request, endpoint: from, door: 'phonebook', via, seek: request.seek },
-      nowMs,
-    )
+    const registered = book.register({ ...request, endpoint: from, door: 'phonebook', via, seek: request.seek }, nowMs)
     const { entry } = registered
     entry.proven ||=
-      request.cookie !== undefined &&
-      (request.cookie === entry.cookie || desk.isCookieOf(request.cookie, from))
+      request.cookie !== undefined && (request.cookie === entry.cookie || desk.isCookieOf(request.cookie, from))
     const standing = !request.newer ? 'older' : entry.proven ? 'proven' : 'unproven'
     const allowance = desk.allowance(from, bytesIn, standing)
     const datagrams = request.newer ? packed(entry, desk, allowance) : plain(entry, desk, allowance)
@@ -65,11 +61,7 @@ const splitStage = (request: RegistrationRequest): RegistrationRequest => {
 /** One line a datagram: its own first, for the older client loses the first datagram that it ever gets. */
 const plain = (entry: Entry, desk: Desk, allowance: Allowance): Uint8Array[] => {
   const { phonebook: book } = desk
-  const others = book.latest(
-    entry.stage,
-    mostToOlder - 1,
-    other => other !== entry && canReach(entry, other.endpoint),
-  )
+  const others = book.latest(entry.stage, mostToOlder - 1, other => other !== entry && canReach(entry, other.endpoint))
   const datagrams: Uint8Array[] = []
   let bytes = 0
   for (const listed of [entry, ...others]) {
@@ -133,8 +125,7 @@ const createPacker = ({ datagrams: most, bytes: mostBytes, headerBytes }: Allowa
 
 /** What stands behind the fifth field, for this receiver: candidates and token are for mutual seekers alone. */
 const shownTo = (receiver: Entry, entry: Entry, desk: Desk): LineFields => {
-  const mutual =
-    receiver.seek === entry.name && entry.seek === receiver.name && receiver.stage === entry.stage
+  const mutual = receiver.seek === entry.name && entry.seek === receiver.name && receiver.stage === entry.stage
   return {
     newer: entry.newer,
     proven: entry.proven,

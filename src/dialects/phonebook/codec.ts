@@ -45,8 +45,7 @@ const encoder = new TextEncoder()
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const lenient = new TextDecoder('utf-8', { ignoreBOM: true })
 
-const endsToken = (byte: number | undefined): boolean =>
-  byte === blank || byte === lineFeed || byte === carriageReturn
+const endsToken = (byte: number | undefined): boolean => byte === blank || byte === lineFeed || byte === carriageReturn
 
 /** `<name>[ key=value]*`, ended and separated as the older server's strtok did. */
 export const decodeRegistration = (bytes: Uint8Array): RegistrationRequest | Refusal => {
@@ -160,8 +159,7 @@ const decodeLine = (row: string): Line | undefined => {
   const [slot = '', count = '', name = '', ip = '', portText = '', ...extras] = row.split(',')
   const port = parsePort(portText.trimEnd())
   const address = parseAddress(ip)
-  if (!/^\d{1,9}$/.test(slot) || !/^\d{1,9}$/.test(count) || nameProblem(name) || !address || !port)
-    return undefined
+  if (!/^\d{1,9}$/.test(slot) || !/^\d{1,9}$/.test(count) || nameProblem(name) || !address || !port) return undefined
   return {
     slot: Number(slot),
     count: Number(count),

@@ -117,8 +117,7 @@ const decodeCheck = (bytes: Uint8Array): PeerMessage | undefined => {
     at += 1 + length
   }
   const [pair = '', from = '', to = ''] = texts
-  if (at !== bytes.length || nameProblem(from) || nameProblem(to) || !/^[!-+\--~]{0,64}$/.test(pair))
-    return undefined
+  if (at !== bytes.length || nameProblem(from) || nameProblem(to) || !/^[!-+\--~]{0,64}$/.test(pair)) return undefined
   return { type: 'check', ...transactionAndTag(bytes), pair, from, to }
 }
 
@@ -145,8 +144,7 @@ const unveiled = (bytes: Uint8Array, mask: Uint8Array): Endpoint | undefined => 
 }
 
 /** What the older programs say to each other once a second, and all that an older peer is ever sent unasked. */
-export const directMessage = (me: string, peer: string): string =>
-  `This is a direct P2P message from ${me} to ${peer}`
+export const directMessage = (me: string, peer: string): string => `This is a direct P2P message from ${me} to ${peer}`
 
 const taken = /^(CONNECT|LIST_ACK)/
 

@@ -1,0 +1,30 @@
+// The production server, alone in a process, on a free port of 127.0.0.1.
+import { createNodeHost } from '../dist/host/node.js'
+import { createServer } from '../dist/server/server.js'
+import { answerParent, cpuUs } from './children.mjs'
+
+const options = JSON.parse(process.argv[2] ?? '{}')
+/** @type {number | undefined} */
+let receiveBufferBytes
+
+const server = createServer(createNodeHost(), {
+  ...options,
+  listen: [{ address: '127.0.0.1', port: 0 }],
+  onEvent(event) {
+    if (event.event === 'error') throw event.error
+    if (event.event === 'listening') receiveBufferBytes = event.receiveBufferBytes
+    if (event.event !== 'ready') return
+    answerParent(
+      { port: event.endpoints[0]?.port, receiveBufferBytes },
+      {
+        cpu: cpuUs,
+        counters: () => server.counters(),
+        memory() {
+          globalThis.gc?.()
+          globalThis.gc?.()
+          return process.memoryUsage()
+        },
+      },
+    )
+  },
+})
