@@ -37,7 +37,7 @@ export const parseOptions = (
   const entries = Object.entries(table)
   const withValue = entries.filter(([, { kind }]) => !kind.startsWith('switch'))
   const switches = entries.filter(([, { kind }]) => kind.startsWith('switch'))
-  const given = minimist([...args], {
+  const given = minimist(joined(args, withValue), {
     string: withValue.map(([name]) => name),
     boolean: switches.map(([name]) => name),
     alias: Object.fromEntries(entries.flatMap(([name, { short }]) => (short ? [[name, short]] : []))),
@@ -47,6 +47,19 @@ export const parseOptions = (
     },
   })
   return Object.fromEntries(entries.map(([name, spec]) => [name, readValue(name, spec, given[name] as unknown)]))
+}
+
+/** `-p 80` as `-p=80`: minimist takes neither an empty value nor one that begins with a dash. */
+const joined = (args: readonly string[], withValue: readonly [string, OptionSpec][]): string[] => {
+  const options = new Set(withValue.flatMap(([name, { short }]) => [`--${name}`, ...(short ? [`-${short}`] : [])]))
+  const result: string[] = []
+  for (let i = 0; i < args.length; i++) {
+    const [argument = '', next] = [args[i], args[i + 1]]
+    const takesNext = options.has(argument) && next !== undefined && !options.has(next) && !/^--[a-z]/.test(next)
+    result.push(takesNext ? `${argument}=${next}` : argument)
+    if (takesNext) i++
+  }
+  return result
 }
 
 const readValue = (name: string, spec: OptionSpec, given: unknown): Value | Value[] => {
