@@ -34,16 +34,13 @@ export const run = async progress => {
     const messages = Array.from({ length: clients }, (_, i) => Buffer.from(text(i)))
     load.fire(server, messages)
     const answered = await untilQuiet(server)
-    const note =
-      answered < clients ? `of ${clients}; the rest did not fit into the receive buffer` : `of ${clients}`
+    const note = answered < clients ? `of ${clients}; the rest did not fit into the receive buffer` : `of ${clients}`
     figures.push(figure(`burst: ${what}`, answered, 'answered', { ...(atLeast && { atLeast }), note }))
     server.stop()
     load.close()
   }
   const note = bufferNote(receiveBufferBytes)
-  figures.push(
-    figure('burst: receiveBufferBytes', receiveBufferBytes, 'bytes', { atLeast: wantedBuffer, note }),
-  )
+  figures.push(figure('burst: receiveBufferBytes', receiveBufferBytes, 'bytes', { atLeast: wantedBuffer, note }))
   return figures
 }
 
@@ -66,7 +63,6 @@ const bufferNote = bytes => {
   } catch {
     return 'net.core.rmem_max is not known here'
   }
-  const clamped =
-    most < wantedBuffer ? `; CLAMPED: the server asks for ${wantedBuffer}, set net.core.rmem_max` : ''
+  const clamped = most < wantedBuffer ? `; CLAMPED: the server asks for ${wantedBuffer}, set net.core.rmem_max` : ''
   return `net.core.rmem_max ${most}${bytes === 2 * most ? ', which Linux doubles' : ''}${clamped}`
 }

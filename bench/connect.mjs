@@ -62,7 +62,10 @@ export const run = async progress => {
       progress(`connect: ${what}, batch ${batch + 1} of ${batches}`)
       const names = Array.from({ length: perBatch }, (_, i) => `${batch}-${i}`)
       const firsts = names.map(name => start(server.ready.port, `a${name}`, `b${name}`))
-      await untilThere(server, firsts.length, batch)
+      await untilThere(
+        server,
+        names.map(name => `a${name}`),
+      )
       for (const name of names) {
         const second = start(server.ready.port, `b${name}`, `a${name}`)
         times.push(await second.connected)
@@ -80,4 +83,13 @@ export const run = async progress => {
     server.stop()
   }
   return figures
+}
+
+/**
+ * Every first client registered, and a good second ago.
+ * @param {import('./children.mjs').Child} server @param {readonly string[]} names
+ */
+const untilThere = async (server, names) => {
+  while (!(await server.ask('has', names))) await sleep(20)
+  await sleep(thereForMs)
 }

@@ -1,7 +1,6 @@
 // The load generator: volleys of registrations at a server in a child process. The child is stopped while a volley is
 // sent, so every server that is measured finds the same full queue, whether it is quicker than this process or not.
 import { createSocket } from 'node:dgram'
-import { once } from 'node:events'
 
 /** @typedef {import('./children.mjs').Child} Child */
 /** @typedef {(bytes: Buffer) => boolean} Counts whether a datagram counts */
@@ -35,8 +34,8 @@ export const openLoad = async (sockets = 1) => {
       if (counts(bytes)) received++
       arrived()
     })
-    socket.bind(0, '127.0.0.1')
-    await once(socket, 'listening')
+    // With a synchronous lookup it may listen before `bind` returns.
+    await new Promise(resolve => socket.bind(0, '127.0.0.1', () => resolve(undefined)))
   }
 
   /** Stops the child, sends all of it, lets the child go on. @param {Child} child @param {readonly Uint8Array[]} messages */

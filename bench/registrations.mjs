@@ -40,12 +40,7 @@ export const fillBook = async (load, server, kind, size) => {
     perAnswer: kind === 'plain' ? one.length : 1,
     counts: kind === 'plain' ? () => true : beginsPacked,
   }
-  await measure(
-    load,
-    server,
-    book,
-    Math.max(100, Math.floor(warmUp / one.length), kind === 'seek' ? size : 0),
-  )
+  await measure(load, server, book, Math.max(100, Math.floor(warmUp / one.length), kind === 'seek' ? size : 0))
   return book
 }
 

@@ -19,6 +19,7 @@ const server = createServer(createNodeHost(), {
       {
         cpu: cpuUs,
         counters: () => server.counters(),
+        has: names => names.every((/** @type {string} */ name) => server.phonebook.find(name)),
         memory() {
           globalThis.gc?.()
           globalThis.gc?.()

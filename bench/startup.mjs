@@ -25,13 +25,8 @@ export const run = async progress =>
     const times = Array.from({ length: pairs }, () => ({ bare: wallMs(nothing), ours: wallMs(help) }))
     const ours = median(times.map(time => time.ours)).toFixed(1)
     const bare = median(times.map(time => time.bare)).toFixed(1)
-    return figure(
-      `startup: ${program} --help / node -e 0`,
-      median(times.map(time => time.ours / time.bare)),
-      'x',
-      {
-        atMost: mostTimes,
-        note: `${ours} ms against ${bare} ms`,
-      },
-    )
+    return figure(`startup: ${program} --help / node -e 0`, median(times.map(time => time.ours / time.bare)), 'x', {
+      atMost: mostTimes,
+      note: `${ours} ms against ${bare} ms`,
+    })
   })

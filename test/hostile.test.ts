@@ -142,7 +142,7 @@ t.test('nothing that a server says is input to a server', async t => {
   t.ok(said.length > 100)
   const before = running.counters()
   const at = forger(stage)
-  for (const client of [...said]) forge(at, client, { address: '192.0.2.1', port: 5000 })
+  for (const bytes of said) forge(at, bytes, { address: '192.0.2.1', port: 5000 })
   stage.world.run(5050)
   const { answered } = running.counters().dispositions
   t.ok(answered - before.dispositions.answered < 40, 'only the clients themselves were answered meanwhile')

@@ -57,7 +57,7 @@ t.test('equal delays: 1.5 and 2 round trips exactly', async t => {
   }
 })
 
-t.test('any delays: within the bound', async t => {
+t.test('any delays: within the bound', async () => {
   const delay = fc.integer({ min: 0, max: 400 })
   fc.assert(
     fc.property(delay, delay, delay, fc.integer({ min: 0, max: 20_000 }), (late, other, between, laterMs) => {

@@ -13,7 +13,8 @@ import {
 } from '../dialects/phonebook/peer.ts'
 import { type Candidate, Candidates } from './candidates.ts'
 import type { ClientEvent } from './events.ts'
-import { Manners, type PeerStanding } from './manners.ts'
+import { Manners } from './manners.ts'
+import { Peer, sameBytes } from './peer.ts'
 import { Session } from './session.ts'
 import { EarlyChecks } from './early-checks.ts'
 import { hostMayBePunched, targetProblem } from './targets.ts'
@@ -46,28 +47,24 @@ const transitions = {
 const rivalMs = 800
 /** A path that was heard from within this time works: another one that works too is no reason to change. */
 const quietMs = 300
-/** The phonebook goes on showing a peer that has said goodbye; whoever comes back there sooner will check us. */
-const absentMs = 30_000
 
 export class Puncher {
   readonly #options: PuncherOptions
+  readonly #peer: Peer
   readonly #tag: Uint8Array
   readonly #manners = new Manners()
   readonly #candidates = new Candidates(this.#manners)
   readonly #transactions = new Transactions()
   readonly #early = new EarlyChecks()
   #state: PunchState = 'waiting'
-  #entry: Line | undefined
   #session: Session | undefined
   #rival: { readonly endpoint: Endpoint; readonly tag: Uint8Array; readonly sinceMs: number } | undefined
   #heard = false
   #refused: Endpoint | undefined
-  #absentUntilMs = -Infinity
-  /** The tag of a peer that has said goodbye: what it sent before may still come. */
-  #gone: Uint8Array | undefined
 
   constructor(options: PuncherOptions) {
     this.#options = options
+    this.#peer = new Peer(options.peer, options.me)
     this.#tag = options.randomBytes(8)
   }
 
@@ -95,25 +92,25 @@ export class Puncher {
 
   /** A phonebook entry of the peer. `mapped`: where the server sees us. */
   learn(line: Line, mapped: Endpoint | undefined, server: Endpoint, nowMs: number): void {
-    const known = this.#entry
-    const moved = !known || !sameEndpoint(known.endpoint, line.endpoint)
     const problem = targetProblem(line.endpoint, server)
     if (problem) return this.#refuse(line.endpoint, problem)
-    if (!moved && nowMs < this.#absentUntilMs) return
-    this.#entry = line
+    const news = this.#peer.learn(line, nowMs)
+    if (news === 'stale') return
     this.#manners.renew(line.endpoint.address, nowMs)
     const hosts = line.hosts.filter(host => hostMayBePunched(host, mapped, line.endpoint))
-    if (moved) {
+    if (news === 'moved') {
       this.#candidates.keepOnly([line.endpoint, ...hosts])
       this.#emit({ event: 'located', peer: line.name, endpoint: line.endpoint })
     }
     this.#candidates.add(line.endpoint, 'server-reflexive', nowMs)
-    if (this.#state !== 'connected' || moved) for (const host of hosts) this.#candidates.add(host, 'host', nowMs)
-    const becameProven = !moved && line.proven && !known.proven
-    if (this.#state === 'waiting') this.#step('located')
-    else if (this.#state === 'punching' && becameProven) this.#candidates.restart('dense', nowMs)
-    else if (this.#state === 'punching' && this.#candidates.deadline() === Infinity)
+    if (this.#state !== 'connected' || news === 'moved') {
+      for (const host of hosts) this.#candidates.add(host, 'host', nowMs)
+    }
+    if (this.#state === 'punching' && news === 'proven') this.#candidates.restart('dense', nowMs)
+    else if (this.#state === 'punching' && this.#candidates.deadline() === Infinity) {
       this.#candidates.restart('sparse', nowMs)
+    }
+    if (this.#state === 'waiting') this.#step('located')
     for (const { check, from } of this.#early.take(nowMs)) {
       if (this.#believes(from, check.pair)) this.#receiveCheck(check, from, nowMs)
     }
@@ -167,7 +164,7 @@ export class Puncher {
       case 'check':
         return this.#receiveCheck(message, from, nowMs)
       case 'check-response': {
-        if (this.#isGone(message.tag) || !this.#transactions.settle(message.transaction, from)) return
+        if (this.#peer.isGone(message.tag) || !this.#transactions.settle(message.transaction, from)) return
         this.#sign(from, nowMs)
         return this.#confirm(from, message.tag, nowMs)
       }
@@ -182,7 +179,7 @@ export class Puncher {
 
   #receiveCheck(message: PeerMessage & { type: 'check' }, from: Endpoint, nowMs: number): void {
     const { me, peer } = this.#options
-    if (message.from !== peer || message.to !== me || this.#isGone(message.tag)) return
+    if (message.from !== peer || message.to !== me || this.#peer.isGone(message.tag)) return
     if (!this.#believes(from, message.pair)) return this.#early.keep(message, from, nowMs)
     const { transaction } = message
     this.#options.send(encodePeerMessage({ type: 'check-response', transaction, tag: this.#tag, observed: from }), from)
@@ -197,7 +194,7 @@ export class Puncher {
 
   #receiveTagged(message: PeerMessage & { type: 'data' | 'keepalive' }, from: Endpoint, nowMs: number): void {
     const tag = this.#candidates.get(from)?.tag
-    if (!this.#session && this.#isGone(tag)) return
+    if (!this.#session && this.#peer.isGone(tag)) return
     this.#sign(from, nowMs)
     if (!this.#session && tag) this.#confirm(from, tag, nowMs)
     const session = this.#session
@@ -231,13 +228,10 @@ export class Puncher {
     this.#deliver(bytes, from)
   }
 
-  /** An older peer is believed from the phonebook's address: at its endpoint, elsewhere if it says who it is. */
   #isOlderPeer(from: Endpoint, text: string | undefined): boolean {
-    const entry = this.#entry
-    if (!entry || entry.newer || entry.endpoint.address !== from.address) return false
-    if (sameEndpoint(entry.endpoint, from)) return true
-    if (this.#session && sameEndpoint(this.#session.endpoint, from)) return true
-    return text === directMessage(this.#options.peer, this.#options.me)
+    return (
+      this.#peer.isOlderAt(from, text) || (this.#session !== undefined && sameEndpoint(this.#session.endpoint, from))
+    )
   }
 
   #deliver(bytes: Uint8Array, from: Endpoint): void {
@@ -247,13 +241,9 @@ export class Puncher {
 
   /** A newer peer is believed where the phonebook says it is, or with the token that only the two of us have. */
   #believes(from: Endpoint, pair: string): boolean {
-    if (pair !== '' && pair === this.#entry?.pair) return true
+    if (this.#peer.hasToken(pair)) return true
     if (this.#session && sameEndpoint(this.#session.endpoint, from)) return true
     return this.#candidates.get(from) !== undefined
-  }
-
-  #isGone(tag: Uint8Array | undefined): boolean {
-    return tag !== undefined && this.#gone !== undefined && sameBytes(tag, this.#gone)
   }
 
   /** Something valid came from the peer. */
@@ -316,22 +306,20 @@ export class Puncher {
   }
 
   #lose(reason: 'silent' | 'no-consent' | 'left', nowMs: number): void {
-    const entry = this.#entry
-    if (reason === 'left') this.#gone = this.#session?.tag
+    if (reason === 'left') this.#peer.leave(this.#session?.tag, nowMs)
     this.#session = undefined
     this.#rival = undefined
     this.#heard = false
     this.#step(reason)
     this.#emit({ event: 'lost', peer: this.#options.peer, reason })
-    if (reason === 'left') this.#absentUntilMs = nowMs + absentMs
-    if (reason === 'left' || !entry) return this.#candidates.rest()
+    if (reason === 'left') return this.#candidates.rest()
     this.#candidates.restart('sparse', nowMs)
     this.tick(nowMs)
   }
 
   #check(candidate: Candidate, nowMs: number): void {
     const { endpoint, kind } = candidate
-    const standing = this.#standing()
+    const standing = this.#peer.standing
     const transaction = standing === 'older' ? undefined : this.#options.randomBytes(12)
     const bytes = transaction ? this.#encodeCheck(transaction) : this.#text()
     if (!this.#candidates.spend(candidate, bytes.length, standing, nowMs)) return
@@ -361,7 +349,7 @@ export class Puncher {
       type: 'check',
       transaction,
       tag: this.#tag,
-      pair: this.#entry?.pair ?? '',
+      pair: this.#peer.pair,
       from: me,
       to: peer,
     })
@@ -369,11 +357,6 @@ export class Puncher {
 
   #text(): Uint8Array {
     return encodeText(directMessage(this.#options.me, this.#options.peer))
-  }
-
-  #standing(): PeerStanding {
-    if (!this.#entry?.newer) return 'older'
-    return this.#entry.proven ? 'proven' : 'unproven'
   }
 
   #refuse(endpoint: Endpoint, why: string): void {
@@ -391,6 +374,3 @@ export class Puncher {
     this.#options.onEvent(event)
   }
 }
-
-const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && a.every((byte, i) => byte === b[i])

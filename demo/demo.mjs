@@ -1,0 +1,200 @@
+// `npm run demo`: a Stage Manager and two clients, each a process of its own on 127.0.0.1, and what each of them prints:
+// side by side where the terminal is wide enough, line by line with a name in front where it is not or where it is a pipe.
+import { spawn } from 'node:child_process'
+import { createSocket } from 'node:dgram'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import colors from 'picocolors'
+
+const bobLaterMs = 1000
+const limitMs = 15_000
+/** Lines that come within so short a time stand in the same row. */
+const rowMs = 25
+const narrowestColumn = 34
+const killAfterMs = 2000
+/** The last lines of all three are still in their pipes. */
+const settleMs = 100
+
+const paints = { server: colors.cyan, alice: colors.magenta, bob: colors.yellow }
+const names = Object.keys(paints)
+const nameWidth = Math.max(...names.map(name => name.length))
+const isTerminal = process.stdout.isTTY === true
+
+// What is printed
+
+const print = text => void process.stdout.write(`${text}\n`)
+const paint = (name, text) => {
+  if (/^(Connected to|Located) /.test(text)) return colors.bold(colors.green(text))
+  return text.startsWith('This is a direct P2P message') ? colors.bold(text) : paints[name](text)
+}
+
+/** Pieces of at most `width` characters, cut at a blank where there is one; the transcripts here are plain ASCII. */
+const wrap = (text, width) => {
+  const pieces = []
+  for (let rest = text; ;) {
+    if (rest.length <= width) return [...pieces, rest]
+    const blank = rest.lastIndexOf(' ', width)
+    const at = blank > width / 2 ? blank : width
+    pieces.push(rest.slice(0, at))
+    rest = `  ${rest.slice(at).trimStart()}`
+  }
+}
+
+const terminalWidth = () => process.stdout.columns || 80
+const columnWidth = () => Math.floor((terminalWidth() - 1 - 3 * (names.length - 1)) / names.length)
+const inColumns = () => isTerminal && columnWidth() >= narrowestColumn
+const row = (cells, width) => print(cells.map((cell, i) => (cell ?? '') + ' '.repeat(width[i])).join(colors.dim(' | ')))
+
+let waiting = []
+const flush = () => {
+  const width = columnWidth()
+  const cells = names.map(name => waiting.filter(line => line.name === name).flatMap(({ text }) => wrap(text, width)))
+  for (let i = 0; i < Math.max(...cells.map(list => list.length)); i++) {
+    const texts = cells.map(list => list[i] ?? '')
+    const last = texts.findLastIndex(text => text !== '')
+    const painted = texts.map((text, j) => (text ? paint(names[j], text) : ''))
+    row(
+      painted,
+      texts.map((text, j) => (j < last ? width - text.length : 0)),
+    )
+  }
+  waiting = []
+}
+
+const show = (name, text) => {
+  if (inColumns()) {
+    if (waiting.length === 0) setTimeout(flush, rowMs)
+    return waiting.push({ name, text })
+  }
+  const prefix = `${name.padEnd(nameWidth)} | `
+  const width = isTerminal ? Math.max(10, terminalWidth() - 1 - prefix.length) : Infinity
+  for (const piece of wrap(text, width)) print(`${paints[name](prefix)}${paint(name, piece)}`)
+}
+
+// Who runs
+
+const children = new Map()
+let stopping = false
+
+const start = (name, program, ...args) => {
+  const file = fileURLToPath(new URL(`../bin/${program}`, import.meta.url))
+  const env = { ...process.env, NO_COLOR: '1', FORCE_COLOR: undefined }
+  const child = spawn(process.execPath, [file, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  children.set(name, child)
+  child.ended = new Promise(resolve => child.once('close', resolve))
+  child.once('error', error => fail(`${name} cannot be started: ${error.message}`))
+  child.once('close', code => {
+    children.delete(name)
+    if (!stopping) fail(`${name} has ended too early, with exit code ${code}: see its last line above.`)
+  })
+  for (const stream of [child.stdout, child.stderr]) {
+    let rest = ''
+    stream.setEncoding('utf8').on('data', text => {
+      const lines = (rest + text).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) {
+        show(name, line)
+        note(name, line)
+      }
+    })
+  }
+}
+
+/** Says goodbye in order, the clients first, so that everybody's last lines are seen; nobody survives. */
+const stop = async () => {
+  stopping = true
+  for (const name of [...names].reverse()) {
+    const child = children.get(name)
+    if (!child) continue
+    const timer = setTimeout(() => child.kill('SIGKILL'), killAfterMs)
+    child.kill('SIGTERM')
+    await child.ended
+    clearTimeout(timer)
+  }
+  await sleep(2 * rowMs)
+}
+
+const end = async (code, text) => {
+  if (stopping) return
+  await stop()
+  if (text) print(`\n${typeof text === 'function' ? text() : text}`)
+  process.exit(code)
+}
+const fail = text => void end(1, colors.red(text))
+
+for (const [signal, code] of Object.entries({ SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }))
+  process.on(signal, () => void end(code))
+process.stdout.on('error', () => void end(0)) // whoever read the pipe has gone
+process.on('exit', () => children.forEach(child => child.kill('SIGKILL')))
+process.on('uncaughtException', error => fail(`The demo itself failed: ${error.stack}`))
+
+// What happens
+
+const heard = new Set()
+let bobBeganMs = 0
+let registrations = 0
+let counted = ''
+
+/** Reads along. The server's last line tells whether anything but registrations has come to it. */
+const note = (name, line) => {
+  if (name === 'server') {
+    if (line.startsWith('Make sure')) startClients().catch(error => fail(error.message))
+    if (line.startsWith('Client from')) registrations++
+    if (line.startsWith('Stopped after')) counted = line
+    return
+  }
+  if (name === 'bob' && bobBeganMs === 0) bobBeganMs = performance.now()
+  if (line !== `This is a direct P2P message from ${name === 'bob' ? 'alice to bob' : 'bob to alice'}`) return
+  if (heard.add(name).size === 2 && !connected) succeed().catch(error => fail(error.message))
+}
+
+let connected = false
+const succeed = async () => {
+  connected = true
+  const tookMs = (performance.now() - bobBeganMs).toFixed(0)
+  await sleep(settleMs)
+  const asked = registrations
+  await end(0, () => {
+    const [, answered, dropped] = /: (\d+) answered, (\d+) dropped/.exec(counted) ?? []
+    const none = Number(answered) === registrations && dropped === '0'
+    return colors.bold(
+      `alice and bob talk directly, ${tookMs} ms after bob's first word to the server. The server was asked ${asked} ` +
+        `times and has seen ${none ? 'none' : 'perhaps some'} of their messages.`,
+    )
+  })
+}
+
+const freePort = () =>
+  new Promise((resolve, reject) => {
+    const socket = createSocket('udp4')
+    socket.once('error', reject)
+    socket.bind(0, '127.0.0.1', () => {
+      const { port } = socket.address()
+      socket.close(() => resolve(port))
+    })
+  })
+
+const port = await freePort()
+const startClient = (me, peer) =>
+  start(me, 'test-client', '-s', '127.0.0.1', '-p', String(port), '-n', me, '-c', peer, '--no-input')
+
+const startClients = async () => {
+  startClient('alice', 'bob')
+  await sleep(bobLaterMs)
+  if (!stopping) startClient('bob', 'alice')
+}
+
+setTimeout(() => {
+  const missing = ['alice', 'bob'].filter(name => !heard.has(name)).join(' and ')
+  fail(`Not connected after ${limitMs / 1000} s: ${missing} heard nothing from the other. Is UDP blocked on 127.0.0.1?`)
+}, limitMs)
+
+if (inColumns()) {
+  const width = columnWidth()
+  row(
+    names.map(name => colors.bold(paints[name](name))),
+    names.map((name, i) => (i < 2 ? width - name.length : 0)),
+  )
+  print(colors.dim(names.map(() => '-'.repeat(width)).join('-+-')))
+}
+start('server', 'test-server', '-p', String(port), '--host', '127.0.0.1')
