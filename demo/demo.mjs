@@ -29,35 +29,32 @@ const paint = (name, text) => {
 }
 
 /** Pieces of at most `width` characters, cut at a blank where there is one; the transcripts here are plain ASCII. */
-const wrap = (text, width) => {
+const wrap = (text, width, indent = '  ') => {
   const pieces = []
   for (let rest = text; ;) {
     if (rest.length <= width) return [...pieces, rest]
     const blank = rest.lastIndexOf(' ', width)
-    const at = blank > width / 2 ? blank : width
+    const at = blank > indent.length ? blank : width
     pieces.push(rest.slice(0, at))
-    rest = `  ${rest.slice(at).trimStart()}`
+    rest = indent + rest.slice(at).trimStart()
   }
 }
 
 const terminalWidth = () => process.stdout.columns || 80
 const columnWidth = () => Math.floor((terminalWidth() - 1 - 3 * (names.length - 1)) / names.length)
 const inColumns = () => isTerminal && columnWidth() >= narrowestColumn
-const row = (cells, width) => print(cells.map((cell, i) => (cell ?? '') + ' '.repeat(width[i])).join(colors.dim(' | ')))
+const row = (cells, width) =>
+  print(
+    cells.map((cell, i) => paint(names[i], i < names.length - 1 ? cell.padEnd(width) : cell)).join(colors.dim(' | ')),
+  )
 
 let waiting = []
 const flush = () => {
   const width = columnWidth()
-  const cells = names.map(name => waiting.filter(line => line.name === name).flatMap(({ text }) => wrap(text, width)))
-  for (let i = 0; i < Math.max(...cells.map(list => list.length)); i++) {
-    const texts = cells.map(list => list[i] ?? '')
-    const last = texts.findLastIndex(text => text !== '')
-    const painted = texts.map((text, j) => (text ? paint(names[j], text) : ''))
-    row(
-      painted,
-      texts.map((text, j) => (j < last ? width - text.length : 0)),
-    )
-  }
+  const columns = names.map(name => waiting.filter(line => line.name === name).flatMap(({ text }) => wrap(text, width)))
+  const height = Math.max(...columns.map(lines => lines.length))
+  const lineOf = i => columns.map(lines => lines[i] ?? '')
+  for (let i = 0; i < height; i++) row(lineOf(i), width)
   waiting = []
 }
 
@@ -81,7 +78,7 @@ const start = (name, program, ...args) => {
   const env = { ...process.env, NO_COLOR: '1', FORCE_COLOR: undefined }
   const child = spawn(process.execPath, [file, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   children.set(name, child)
-  child.ended = new Promise(resolve => child.once('close', resolve))
+  child.ended = new Promise(resolve => child.once('close', resolve).once('error', resolve))
   child.once('error', error => fail(`${name} cannot be started: ${error.message}`))
   child.once('close', code => {
     children.delete(name)
@@ -117,10 +114,11 @@ const stop = async () => {
 const end = async (code, text) => {
   if (stopping) return
   await stop()
-  if (text) print(`\n${typeof text === 'function' ? text() : text}`)
+  if (text)
+    for (const line of ['', ...wrap(text(), isTerminal ? terminalWidth() - 1 : Infinity, '')]) print(colors.bold(line))
   process.exit(code)
 }
-const fail = text => void end(1, colors.red(text))
+const fail = text => void end(1, () => text)
 
 for (const [signal, code] of Object.entries({ SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }))
   process.on(signal, () => void end(code))
@@ -157,9 +155,9 @@ const succeed = async () => {
   await end(0, () => {
     const [, answered, dropped] = /: (\d+) answered, (\d+) dropped/.exec(counted) ?? []
     const none = Number(answered) === registrations && dropped === '0'
-    return colors.bold(
+    return (
       `alice and bob talk directly, ${tookMs} ms after bob's first word to the server. The server was asked ${asked} ` +
-        `times and has seen ${none ? 'none' : 'perhaps some'} of their messages.`,
+      `times and has seen ${none ? 'none' : 'perhaps some'} of their messages.`
     )
   })
 }
@@ -190,11 +188,7 @@ setTimeout(() => {
 }, limitMs)
 
 if (inColumns()) {
-  const width = columnWidth()
-  row(
-    names.map(name => colors.bold(paints[name](name))),
-    names.map((name, i) => (i < 2 ? width - name.length : 0)),
-  )
-  print(colors.dim(names.map(() => '-'.repeat(width)).join('-+-')))
+  row(names, columnWidth())
+  print(colors.dim(names.map(() => '-'.repeat(columnWidth())).join('-+-')))
 }
 start('server', 'test-server', '-p', String(port), '--host', '127.0.0.1')

@@ -16,12 +16,7 @@ import { Session } from '../src/client/session.ts'
 import { StageView } from '../src/client/stage-view.ts'
 import { hostMayBePunched, targetProblem } from '../src/client/targets.ts'
 import { Transactions } from '../src/client/transactions.ts'
-import {
-  type Line,
-  type RegistrationRequest,
-  decodeRegistration,
-  encodeLine,
-} from '../src/dialects/phonebook/codec.ts'
+import { type Line, type RegistrationRequest, decodeRegistration, encodeLine } from '../src/dialects/phonebook/codec.ts'
 import {
   type PeerMessage,
   decodePeerMessage,
@@ -76,6 +71,8 @@ t.test('the name that was probably meant', async t => {
     ['alice', ['bob', 'alicia', 'alic'], 'alic'],
     ['alice', ['Alice', 'alic'], 'Alice'],
     ['alice', ['malicious'], undefined],
+    ['alexander', ['alexand'], 'alexand'],
+    ['alexander', ['alexan'], undefined],
     ['bob', ['rob'], 'rob'],
     ['bob', ['rib'], undefined],
     ['a', ['b', 'ab'], undefined],
@@ -103,10 +100,21 @@ t.test('nothing from the wire moves the cursor, recolours or reorders', async t 
   t.equal(visible('abc', 2), 'ab...')
   t.equal(visible('abc', 3), 'abc')
   t.equal(visible('a🎷', 2), 'a\\u{d83c}...', 'a letter that is cut in half')
-  const acting = /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]/u
-  const nasty = fc.string({ unit: fc.oneof(fc.constantFrom('\x1b', '\x9b', '\u202e', '\n', '\ud83c', '\\'), fc.string({ unit: 'binary', minLength: 1, maxLength: 1 })) })
+  const acting = (text: string): boolean =>
+    [...text].some(character => {
+      const code = character.codePointAt(0) ?? 0
+      const bidi = [0x61c, 0x200e, 0x200f, 0xfeff].includes(code) || (code >= 0x2028 && code <= 0x202e)
+      return code < 32 || (code >= 127 && code < 160) || bidi || (code >= 0x2060 && code <= 0x206f) || isHalf(code)
+    })
+  const isHalf = (code: number): boolean => code >= 0xd800 && code <= 0xdfff
+  const nasty = fc.string({
+    unit: fc.oneof(
+      fc.constantFrom('\x1b', '\x9b', '\u202e', '\n', '\ud83c', '\\'),
+      fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }),
+    ),
+  })
   fc.assert(
-    fc.property(nasty, fc.nat(12), (text, most) => !acting.test(visible(text)) && !acting.test(visible(text, most))),
+    fc.property(nasty, fc.nat(12), (text, most) => !acting(visible(text)) && !acting(visible(text, most))),
     { numRuns: 3000 },
   )
 })
@@ -117,15 +125,23 @@ t.test('when the client registers again', async t => {
   t.same([0, 1, 2, 3, 100].map(retryDelayMs), [250, 500, 1000, 1000, 1000], 'unanswered')
   const looking = (lookingForMs: number, intervalMs?: number) =>
     pollDelayMs({ connected: false, lookingForMs, intervalMs })
-  t.same([0, 29_999, 30_000, 86_400_000].map(ms => looking(ms)), [1000, 1000, 3000, 3000], 'not connected')
+  t.same(
+    [0, 29_999, 30_000, 86_400_000].map(ms => looking(ms)),
+    [1000, 1000, 3000, 3000],
+    'not connected',
+  )
   t.same([looking(0, 200), looking(60_000, 200)], [200, 200], '--interval')
   t.equal(pollDelayMs({ connected: true, lookingForMs: 0, intervalMs: 200 }), 20_000, 'connected')
   t.same([jittered(1000, 0), jittered(1000, 0.5)].map(Math.round), [900, 1000])
   fc.assert(
-    fc.property(fc.double({ min: 1, max: 1e5, noNaN: true }), fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (delay, random) => {
-      const actual = jittered(delay, random)
-      return actual >= delay * 0.9 * (1 - 1e-9) && actual <= delay * 1.1 * (1 + 1e-9)
-    }),
+    fc.property(
+      fc.double({ min: 1, max: 1e5, noNaN: true }),
+      fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+      (delay, random) => {
+        const actual = jittered(delay, random)
+        return actual >= delay * 0.9 * (1 - 1e-9) && actual <= delay * 1.1 * (1 + 1e-9)
+      },
+    ),
   )
 })
 
@@ -141,9 +157,7 @@ t.test('checks of a candidate: dense, then sparse, never closer than 20 ms', asy
 // Manners: safety.md rule 5
 
 type Step =
-  | { what: 'try'; host: number; bytes: number }
-  | { what: 'renew'; host: number }
-  | { what: 'alive'; host: number }
+  { what: 'try'; host: number; bytes: number } | { what: 'renew'; host: number } | { what: 'alive'; host: number }
 type History = { afterMs: number; step: Step }[]
 type Sent = { atMs: number; host: number; bytes: number; aliveMs: number }
 
@@ -218,18 +232,24 @@ for (const standing of ['proven', 'unproven', 'older'] as const) {
           })
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 300, interruptAfterTimeLimit: 8000 },
     )
   })
 
   t.test(`and without news of a ${standing} peer, ${checks} in ten minutes`, async t => {
-    const history: History = Array.from({ length: 6000 }, () => ({ afterMs: 100, step: { what: 'try', host: 1, bytes: 77 } }))
+    const history: History = Array.from({ length: 6000 }, () => ({
+      afterMs: 100,
+      step: { what: 'try', host: 1, bytes: 77 },
+    }))
     t.equal(play(history, standing).length, checks)
   })
 }
 
 t.test('2 KiB are spent before 20 checks where names are long', async t => {
-  const history: History = Array.from({ length: 50 }, () => ({ afterMs: 20, step: { what: 'try', host: 1, bytes: 205 } }))
+  const history: History = Array.from({ length: 50 }, () => ({
+    afterMs: 20,
+    step: { what: 'try', host: 1, bytes: 205 },
+  }))
   t.equal(play(history, 'proven').length, 9)
 })
 
@@ -253,9 +273,10 @@ t.test('a sign of life is no licence to flood', async () => {
       })
       // Not forgotten within ten minutes of silence, so only the paced ones may be more than 20.
       const [first, last] = [sent[0]?.atMs ?? 0, sent.at(-1)?.atMs ?? 0]
-      if (last - first < 600_000 && sent.length - free.length > 20) throw new Error(`${sent.length - free.length} checks`)
+      if (last - first < 600_000 && sent.length - free.length > 20)
+        throw new Error(`${sent.length - free.length} checks`)
     }),
-    { numRuns: 300 },
+    { numRuns: 300, interruptAfterTimeLimit: 8000 },
   )
 })
 
@@ -278,7 +299,7 @@ t.test('five addresses at once, also when earlier ones come back', async () => {
         if (hosts.size > 5) throw new Error(`checks to ${[...hosts]} in the second before ${atMs}`)
       }
     }),
-    { numRuns: 200 },
+    { numRuns: 200, interruptAfterTimeLimit: 8000 },
   )
 })
 
@@ -373,20 +394,22 @@ t.test("a peer's own addresses are worth a check only behind the same NAT", asyn
 
 const id = (n: number): Uint8Array => Uint8Array.from({ length: 12 }, (_, i) => (n >> (8 * (i % 4))) & 255)
 
-t.test('a response counts once, and only from where the check went', async t => {
+t.test('a response counts once, only from where the check went, and for ten seconds', async t => {
   const transactions = new Transactions()
-  transactions.open(id(1), at('192.0.2.1'), 0)
-  t.notOk(transactions.settle(id(2), at('192.0.2.1')))
-  t.notOk(transactions.settle(id(1), at('192.0.2.2')))
-  t.notOk(transactions.settle(id(1), at('192.0.2.1', 5001)))
-  t.ok(transactions.settle(id(1), at('192.0.2.1')), 'wrong answers do not use it up')
-  t.notOk(transactions.settle(id(1), at('192.0.2.1')))
+  const there = at('192.0.2.1')
+  transactions.open(id(1), there, 0)
+  t.notOk(transactions.settle(id(2), there, 1))
+  t.notOk(transactions.settle(id(1), at('192.0.2.2'), 1))
+  t.notOk(transactions.settle(id(1), at('192.0.2.1', 5001), 1))
+  t.ok(transactions.settle(id(1), there, 1), 'wrong answers do not use it up')
+  t.notOk(transactions.settle(id(1), there, 1))
   t.equal(transactions.size, 0)
-  for (let n = 0; n < 10_000; n++) transactions.open(id(n), at('192.0.2.1'), n)
+  for (let n = 0; n < 10_000; n++) transactions.open(id(n), there, n)
   t.equal(transactions.size, 64)
-  t.notOk(transactions.settle(id(9935), at('192.0.2.1')))
-  t.ok(transactions.settle(id(9936), at('192.0.2.1')))
-  transactions.open(id(20_000), at('192.0.2.1'), 30_000)
+  t.notOk(transactions.settle(id(9935), there, 10_000))
+  t.ok(transactions.settle(id(9936), there, 10_000))
+  t.notOk(transactions.settle(id(9937), there, 20_000), 'too late')
+  transactions.open(id(20_000), there, 30_000)
   t.equal(transactions.size, 1, 'the old ones are swept out')
 })
 
@@ -396,10 +419,20 @@ t.test('sixteen candidates, eight early checks, 256 names', async t => {
   t.equal(candidates.size, 16)
   t.equal(candidates.add(at('192.0.2.1'), 'host', 1)?.kind, 'peer-reflexive', 'a known one stays what it is')
   candidates.keepOnly([at('192.0.2.3'), at('192.0.2.200')])
-  t.same(candidates.all().map(({ endpoint }) => endpoint), [at('192.0.2.3')])
+  t.same(
+    candidates.all().map(({ endpoint }) => endpoint),
+    [at('192.0.2.3')],
+  )
 
   const early = new EarlyChecks()
-  const check = { type: 'check', transaction: id(1), tag: id(1).slice(0, 8), pair: '', from: 'bob', to: 'alice' } as const
+  const check = {
+    type: 'check',
+    transaction: id(1),
+    tag: id(1).slice(0, 8),
+    pair: '',
+    from: 'bob',
+    to: 'alice',
+  } as const
   for (let i = 1; i <= 100; i++) early.keep(check, at(`192.0.2.${i}`), i)
   early.keep({ ...check, pair: 'again' }, at('192.0.2.100'), 200)
   t.equal(early.size, 8)
@@ -438,9 +471,13 @@ t.test('a number counts once; 64 back it is too late to tell', async () => {
   )
 })
 
-t.test('the numbers of our own messages count up from 0', async t => {
+t.test('the numbers wrap after four thousand million messages', async t => {
   const session = new Session(at('192.0.2.1'), new Uint8Array(8), 0)
-  t.same([session.nextSequence(), session.nextSequence(), session.nextSequence()], [0, 1, 2])
+  const some = (from: number) => Array.from({ length: 256 }, (_, i) => from + i).every(number => session.isNew(number))
+  for (let from = 0; from <= 0xffffffff; from += 0x10000000) t.ok(some(from), `from ${from}`)
+  t.ok(some(0xffffff00), 'up to the last one')
+  for (const number of [0, 1]) t.ok(session.isNew(number), `${number}`)
+  for (const number of [0, 1, 0xffffffff, 0xffffff00]) t.notOk(session.isNew(number), `${number} once more`)
 })
 
 t.test('nothing is due before the deadline, and something is at it, to the bit', async () => {
@@ -504,7 +541,7 @@ const createRegistrar = (options: { intervalMs?: number; random?: () => number }
   const lookups: number[] = []
   const waiting: { atMs: number; run: () => void }[] = []
   let nowMs = 0
-  let onSend = (_: Registered): void => {}
+  let onSend: (registered: Registered) => unknown = () => undefined
   let onLookup = (): void => {}
   const registrar = new Registrar({
     name: 'alice',
@@ -532,7 +569,7 @@ const createRegistrar = (options: { intervalMs?: number; random?: () => number }
     events,
     lookups,
     now: () => nowMs,
-    onSend: (handler: (registered: Registered) => void) => void (onSend = handler),
+    onSend: (handler: (registered: Registered) => unknown) => void (onSend = handler),
     onLookup: (handler: () => void) => void (onLookup = handler),
     after: (ms: number, run: () => void) => void waiting.push({ atMs: nowMs + ms, run }),
     times: (to: Endpoint) => sent.filter(one => endpointKey(one.to) === endpointKey(to)).map(({ atMs }) => atMs),
@@ -543,7 +580,7 @@ const createRegistrar = (options: { intervalMs?: number; random?: () => number }
       return registrar.receive(encodeLine(mine, 1, mine), from, nowMs)
     },
     runTo(untilMs: number) {
-      for (let spins = 0; ; ) {
+      for (let spins = 0; ;) {
         const next = Math.min(registrar.deadline(), ...waiting.map(({ atMs }) => atMs))
         if (next > untilMs) break
         spins = next > nowMs ? 0 : spins + 1
@@ -559,17 +596,35 @@ const createRegistrar = (options: { intervalMs?: number; random?: () => number }
 }
 
 function line(fields: Partial<Line>): Line {
-  return { slot: 0, count: 1, name: 'bob', endpoint: at('192.0.2.1'), newer: false, proven: false, hosts: [], ...fields }
+  return {
+    slot: 0,
+    count: 1,
+    name: 'bob',
+    endpoint: at('192.0.2.1'),
+    newer: false,
+    proven: false,
+    hosts: [],
+    ...fields,
+  }
 }
 
 t.test('unanswered: after 250, 500, 1000 ms, then every second', async t => {
-  const { registrar, sent, times, runTo } = createRegistrar()
+  const { registrar, times, runTo } = createRegistrar()
   t.equal(registrar.deadline(), Infinity, 'before it knows a server')
   registrar.found([one], 0)
   runTo(5000)
   t.same(times(one), [0, 250, 750, 1750, 2750, 3750, 4750])
-  t.ok(sent.every(({ length }) => length === 1000), 'padded until somebody answers')
+})
+
+t.test('registrations are padded until somebody answers', async t => {
+  const { registrar, sent, runTo, answer } = createRegistrar()
+  registrar.found([one, two], 0)
+  runTo(2000)
+  t.same([...new Set(sent.map(({ length }) => length))], [1000])
   t.match(sent[0]?.request, { name: 'alice', newer: true, seek: 'bob' })
+  answer(two)
+  runTo(4000)
+  t.ok((sent.at(-1)?.length ?? 1000) < 100)
 })
 
 t.test('the host is looked up again from the second miss on', async t => {
@@ -590,8 +645,14 @@ t.test('answered: every second for thirty seconds, then every three, connected e
   rig.registrar.found([one], 0)
   rig.runTo(50_000)
   const gaps = rig.times(one).map((ms, i, all) => ms - (all[i - 1] ?? 0))
-  t.ok(gaps.slice(1, 29).every(gap => gap === 1010), 'every second')
-  t.ok(gaps.slice(-4).every(gap => gap === 3010), 'every three')
+  t.ok(
+    gaps.slice(1, 29).every(gap => gap === 1010),
+    'every second',
+  )
+  t.ok(
+    gaps.slice(-4).every(gap => gap === 3010),
+    'every three',
+  )
   const before = rig.sent.length
   rig.registrar.setConnected(true, rig.now())
   rig.runTo(110_000)
@@ -604,18 +665,18 @@ t.test('answered: every second for thirty seconds, then every three, connected e
 })
 
 t.test('the next address is asked after 500 ms, the one after that 500 ms later', async t => {
-  const { registrar, times, runTo, answer } = createRegistrar()
+  const { registrar, times, runTo, answer, onSend, after } = createRegistrar()
   registrar.found([one, two, three], 0)
   runTo(1100)
   t.same([times(one)[0], times(two)[0], times(three)[0]], [0, 500, 1000])
   t.same(registrar.server, one, 'the first one, as long as nobody has answered')
+  onSend(({ to }) => to.address === two.address && after(10, () => answer(to)))
   answer(two)
   t.same(registrar.server, two)
   const before = times(one).length
   runTo(5000)
-  t.equal(times(one).length, before, 'whoever answers is the only one asked, at first')
-  t.ok(times(two).some(ms => ms > 2000))
-  t.ok(times(one).length === before && times(three).length === 1)
+  t.equal(times(two).filter(ms => ms > 1100).length, 3, 'whoever answers')
+  t.same([times(one).length, times(three).length], [before, 1], 'is the only one asked')
 })
 
 t.test('a server that fell silent is asked along with the other addresses', async t => {
@@ -624,7 +685,10 @@ t.test('a server that fell silent is asked along with the other addresses', asyn
   answer(one)
   runTo(10_000)
   t.ok((times(two)[0] ?? Infinity) < 4000, `the other one at ${times(two)[0]}`)
-  t.ok(times(one).some(ms => ms > 9000), 'and the first one still')
+  t.ok(
+    times(one).some(ms => ms > 9000),
+    'and the first one still',
+  )
   answer(two)
   t.same(registrar.server, two)
 })
@@ -654,8 +718,8 @@ t.test('all eight addresses of a long answer get their turn, though every lookup
 
 t.test('a resolver that turns its answers round makes nobody register more often', async t => {
   const { registrar, sent, runTo, onLookup, now } = createRegistrar()
-  let turned = false
-  onLookup(() => registrar.found((turned = !turned) ? [two, one] : [one, two], now()))
+  const answers = [one, two]
+  onLookup(() => registrar.found([...answers.reverse()], now()))
   registrar.found([one, two], 0)
   runTo(20_000)
   const most = 2 * (2 + 20)
@@ -676,26 +740,28 @@ t.test('a cookie is echoed at once', async t => {
   t.match(sent[2], { atMs: 1030, request: { cookie: 'c1' } })
 })
 
-for (const [roundTripMs, connected] of [
-  [0, false],
-  [50, false],
-  [50, true],
-  [300, true],
+for (const [roundTripMs, connected, perPoll] of [
+  [0, false, 2],
+  [50, false, 2],
+  [50, true, 2],
+  [300, true, 4], // later than the first retry
 ] as const) {
   const state = connected ? 'connected' : 'looking'
-  t.test(`a new cookie in every answer, ${roundTripMs} ms away, ${state}: two registrations a poll, no loop`, async t => {
-    const rig = createRegistrar()
-    let made = 0
-    rig.onSend(({ to }) => rig.after(roundTripMs, () => rig.answer(to, { cookie: `c${made++}` })))
-    rig.registrar.found([one], 0)
-    rig.runTo(1000)
-    rig.registrar.setConnected(connected, rig.now())
-    const before = rig.sent.length
-    rig.runTo(61_000)
-    const polls = connected ? 60 / 20 + 1 : 30 + 10
-    const most = 2 * polls + 2
-    t.ok(rig.sent.length - before <= most, `${rig.sent.length - before} in a minute, at most ${most}`)
-  })
+  t.test(
+    `a new cookie in every answer, ${roundTripMs} ms away, ${state}: ${perPoll} registrations a poll, no loop`,
+    async t => {
+      const rig = createRegistrar()
+      let made = 0
+      rig.onSend(({ to }) => rig.after(roundTripMs, () => rig.answer(to, { cookie: `c${made++}` })))
+      rig.registrar.found([one], 0)
+      rig.runTo(1000)
+      rig.registrar.setConnected(connected, rig.now())
+      const before = rig.sent.length
+      rig.runTo(61_000)
+      const most = perPoll * (connected ? 60 / 20 + 1 : 30 + 10) + 2
+      t.ok(rig.sent.length - before <= most, `${rig.sent.length - before} in a minute, at most ${most}`)
+    },
+  )
 }
 
 t.test('who else has our name is told once', async t => {
@@ -729,20 +795,31 @@ t.test('what is not from a server of ours is not read', async t => {
   t.same([registrar.answered, registrar.mapped], [false, undefined])
   t.same(registrar.receive(Uint8Array.of(0xff), one, 1), [], 'noise from the server')
   t.same(registrar.receive(new Uint8Array(0), one, 1), [])
-  t.equal(registrar.receive(encodeLine(line({ name: 'bob' }), 2), one, 1)?.length, 1, "others' lines are no answer to us")
+  t.equal(
+    registrar.receive(encodeLine(line({ name: 'bob' }), 2), one, 1)?.length,
+    1,
+    "others' lines are no answer to us",
+  )
   t.equal(registrar.answered, false)
-  t.same(events.map(({ event }) => event), ['registering'])
+  t.same(
+    events.map(({ event }) => event),
+    ['registering'],
+  )
 })
 
 t.test('jitter spreads the polls, and no random number makes the clock stand still', async () => {
   fc.assert(
-    fc.property(fc.infiniteStream(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })), fc.boolean(), (stream, answers) => {
-      const rig = createRegistrar({ random: () => stream.next().value ?? 0 })
-      if (answers) rig.onSend(({ to }) => rig.after(10, () => rig.answer(to, { cookie: 'c' })))
-      rig.registrar.found([one], 0)
-      rig.runTo(20_000)
-      if (rig.sent.length < 17 || rig.sent.length > 26) throw new Error(`${rig.sent.length} registrations in 20 s`)
-    }),
+    fc.property(
+      fc.infiniteStream(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })),
+      fc.boolean(),
+      (stream, answers) => {
+        const rig = createRegistrar({ random: () => stream.next().value ?? 0 })
+        if (answers) rig.onSend(({ to }) => rig.after(10, () => rig.answer(to, { cookie: 'c' })))
+        rig.registrar.found([one], 0)
+        rig.runTo(20_000)
+        if (rig.sent.length < 17 || rig.sent.length > 26) throw new Error(`${rig.sent.length} registrations in 20 s`)
+      },
+    ),
     { numRuns: 30 },
   )
 })
@@ -800,7 +877,7 @@ const createPuncher = ({ me = 'alice', peer = 'bob', seed = 1, mapped = aliceAt 
       return tagged.tag
     },
     runTo(untilMs: number) {
-      for (let spins = 0; puncher.deadline() <= untilMs; ) {
+      for (let spins = 0; puncher.deadline() <= untilMs;) {
         const next = Math.max(nowMs, puncher.deadline())
         spins = next > nowMs ? 0 : spins + 1
         if (spins > 20) throw new Error(`the clock stands still at ${nowMs}`)
@@ -842,6 +919,8 @@ t.test('a proven peer is checked at once, and its answer makes the session', asy
   t.equal(rig.of('heard').length, 1)
   t.ok(rig.puncher.send(bytesOf('hi'), rig.now()))
   t.match(rig.sent.at(-1)?.message, { type: 'data', tag: bobTag, sequence: 0 })
+  rig.puncher.send(bytesOf('hi'), rig.now())
+  t.match(rig.sent.at(-1)?.message, { type: 'data', tag: bobTag, sequence: 1 })
   rig.receive({ type: 'data', tag: rig.tag(), sequence: 0, payload: bytesOf('hello') }, bobAt)
   rig.receive({ type: 'data', tag: rig.tag(), sequence: 0, payload: bytesOf('hello') }, bobAt)
   t.match(rig.of('message'), [{ from: 'bob', text: 'hello' }])
@@ -883,7 +962,7 @@ t.test('a strange check is never answered', async t => {
       rig.learn({ pair: pairToken })
       rig.runTo(rig.now() + 4000)
       t.equal(rig.to(stranger).length, 0, `${story}, later`)
-      t.ok(rig.sent.every(({ message }) => message?.type !== 'check-response' || from === bobAt || rig.now() === 0))
+      t.notOk(kinds(rig.sent.slice(before)).includes('check-response'), `${story}, later`)
     }
   }
   const unknown = createPuncher()
@@ -913,6 +992,7 @@ t.test('a check with the token is answered where it comes from, and checked in r
   const rig = createPuncher()
   const reflexive = at('192.0.2.2', 61_000)
   rig.learn({ pair: pairToken })
+  rig.runTo(110) // the last one went at 80 ms: checks to one address are 20 ms apart
   rig.check(reflexive, { pair: pairToken })
   t.same(kinds(rig.to(reflexive)), ['check-response', 'check'])
   t.match(rig.to(reflexive)[0]?.message, { observed: reflexive })
@@ -955,15 +1035,38 @@ t.test('a peer whose mapping changed is followed once it answers there', async t
     const moved = at('192.0.2.2', 61_000)
     rig.runTo(2000)
     rig.receive({ type: 'data', tag: rig.tag(), sequence: 9, payload: bytesOf('new port') }, moved)
-    t.match(rig.of('message').at(-1), { text: 'new port' })
+    rig.runTo(2100)
     t.same(rig.puncher.session?.endpoint, bobAt, 'data may be sent with a lie for a source')
-    t.same(kinds(rig.to(moved)), ['check'])
+    t.ok(rig.to(moved).length > 0)
+    t.ok(kinds(rig.to(moved)).every(kind => kind === 'check'))
     rig.respond(moved)
+    t.match(rig.of('message').at(-1), { text: 'new port' })
     rig.runTo(3000)
     t.same(rig.puncher.session?.endpoint, moved, me)
+    t.match(
+      rig.of('message').map(({ text }) => text),
+      ['new port'],
+      'what came with the change is not lost',
+    )
     t.equal(rig.of('moved').length, 1)
     t.equal(rig.of('connected').length, 1, 'the session goes on')
   }
+})
+
+t.test('who was once sent our tag, but is not the peer of the session, is not heard', async t => {
+  const rig = connected()
+  const former = at('192.0.2.77')
+  rig.runTo(2000)
+  rig.check(former, { pair: pairToken, tag: otherTag })
+  rig.respond(former, otherTag)
+  rig.runTo(2100)
+  rig.respond(bobAt)
+  rig.runTo(4000)
+  rig.receive({ type: 'data', tag: rig.tag(), sequence: 7, payload: bytesOf('let me in') }, former)
+  rig.receive({ type: 'close', tag: rig.tag() }, former)
+  rig.runTo(6000)
+  t.same([rig.puncher.state, rig.puncher.session?.endpoint], ['connected', bobAt])
+  t.same([rig.of('message').length, rig.of('lost').length], [0, 0])
 })
 
 t.test('a peer that was started anew at the same endpoint is a new session', async t => {
@@ -1015,7 +1118,7 @@ t.test('messages after an outage in one direction are not taken for duplicates',
   const taken = { alice: 0, bob: 0 }
   let deaf = false
   const deliver = () => {
-    for (let busy = true; busy; ) {
+    for (let busy = true; busy;) {
       busy = false
       for (const out of alice.sent.slice(taken.alice)) {
         taken.alice++
@@ -1172,7 +1275,7 @@ t.test('a hostile phonebook aims us at nobody for long: budgets for every addres
         })
       }
     }),
-    { numRuns: 150 },
+    { numRuns: 150, interruptAfterTimeLimit: 8000 }, // shrinking included
   )
 })
 
@@ -1186,8 +1289,8 @@ t.test('a peer that lies about its sources aims us at five addresses at once, no
       else rig.receive({ type: 'keepalive', tag: rig.tag() }, victim)
     }
     rig.runTo(3000)
-    const checked = new Set(rig.sent.filter(({ message, to }) => message?.type === 'check' && to !== bobAt).map(o => o.to.address))
-    checked.delete(bobAt.address)
+    const checks = rig.sent.filter(({ message }) => message?.type === 'check')
+    const checked = new Set(checks.map(({ to }) => to.address).filter(address => address !== bobAt.address))
     t.ok(checked.size <= 5, `${lie}: checks to ${checked.size} addresses`)
   }
 })

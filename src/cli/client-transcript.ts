@@ -54,10 +54,10 @@ export const createClientTranscript = (options: ClientTranscriptOptions): ((even
           `The phonebook has ${visible(event.peer)} at ${where(event.endpoint)}, which ${event.why}: not tried.`,
         )
       case 'connected': {
-        const older = event.form === 'text' ? ', who runs an older program' : ''
+        const form = event.form === 'text' ? ', in plain text as the older programs do' : ''
         const time = `${event.elapsedMs < 100 ? event.elapsedMs.toFixed(1) : Math.round(event.elapsedMs)} ms`
         return line(
-          colors.green(`Connected to ${visible(event.peer)} at ${where(event.endpoint)} after ${time}${older}.`),
+          colors.green(`Connected to ${visible(event.peer)} at ${where(event.endpoint)} after ${time}${form}.`),
         )
       }
       case 'moved':

@@ -24,6 +24,7 @@ export const createServerTranscript = (
   let thisSecond = 0
   let skipped = { refreshed: 0, added: 0, moved: 0 }
   let saidFull = false
+  let wasReady = false
 
   const registered = (event: ServerEvent & { event: 'registered' }): void => {
     if (++thisSecond > mostInASecond) {
@@ -43,6 +44,7 @@ export const createServerTranscript = (
     show(event) {
       switch (event.event) {
         case 'ready':
+          wasReady = true
           for (const port of new Set(event.endpoints.map(endpoint => endpoint.port))) {
             line(`Connection Server ready to receive on port ${port}.`)
           }
@@ -60,7 +62,7 @@ export const createServerTranscript = (
           saidFull = true
           return
         case 'closed':
-          return line(summary(event.counters))
+          return wasReady ? line(summary(event.counters)) : undefined
       }
     },
     second() {

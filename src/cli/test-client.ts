@@ -31,7 +31,7 @@ DEBUG=stage:* in the environment shows on stderr what happens inside.
 Examples:
   test-client -s stage.example.org -n alice -c bob
   test-client -s 127.0.0.1 -n bob -c alice --exit-on-connect --timeout 30
-  date | test-client -s 127.0.0.1 -n bob -c alice -q
+  tail -f app.log | test-client -s 127.0.0.1 -n bob -c alice -q
 
 ${exitCodeHelp}
 `
@@ -45,11 +45,17 @@ export const main = (args: readonly string[]): Promise<never> =>
     }
     const missing = (['server', 'name', 'contact'] as const).filter(name => options[name] === undefined)
     if (missing.length > 0) {
-      const flags = missing.map(name => `-${clientTable[name].short}`).join(' and ')
-      throw new StageError('usage', `${flags} missing: test-client -s HOST -n MY_NAME -c PEER_NAME; try --help`)
+      const flags = missing
+        .map(name => `-${clientTable[name].short}`)
+        .join(', ')
+        .replace(/, ([^,]*)$/, ' and $1')
+      const verb = missing.length > 1 ? 'are' : 'is'
+      throw new StageError('usage', `${flags} ${verb} missing: test-client -s HOST -n MY_NAME -c PEER_NAME; try --help`)
     }
     if (options['json'] && options['quiet'])
       throw new StageError('usage', '--json and -q exclude each other: choose one')
+    const withPort = /^([^:]+):(\d+)$/.exec(options['server'] as string)
+    if (withPort) throw new StageError('usage', `-s takes no port: give -s ${withPort[1]} -p ${withPort[2]}`)
     const stage = options['stage'] as string | undefined
     if (stage !== undefined && !isStage(stage)) {
       throw new StageError(

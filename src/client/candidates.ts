@@ -1,5 +1,6 @@
 // Law: pure. The endpoints at which the peer may be, and when each is to be checked next.
 import { type Endpoint, endpointKey, sameEndpoint } from '../endpoint.ts'
+import type { Tag } from '../dialects/phonebook/peer.ts'
 import { headerBytes } from '../headers.ts'
 import type { Manners, PeerStanding } from './manners.ts'
 import { checkPauseMs, textEveryMs } from './schedule.ts'
@@ -11,8 +12,9 @@ export type Candidate = {
   sent: number
   /** Infinity: not to be checked. */
   nextMs: number
-  /** The peer's tag as a check from there said it. */
-  tag?: Uint8Array
+  /** The peer's tag as a check from there said it, and as the answer to a check of ours did. */
+  tag?: Tag
+  confirmedTag?: Tag
 }
 
 /** The peer-reflexive ones come from whoever knows the pair token, so their number needs a bound. */

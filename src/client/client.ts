@@ -213,11 +213,8 @@ export const connect = (host: Host, options: ClientOptions): Client => {
   const whatFor = (): Waiting | undefined => {
     if (!registrar.answered || registrar.misses > 2) return { on: 'server', servers: registrar.servers }
     if (puncher.state === 'punching') return { on: 'punch', endpoints: puncher.endpoints, heard: puncher.heard }
-    const there = view.names().filter(other => other !== name)
-    const near = nearest(
-      peer,
-      there.filter(other => other !== peer),
-    )
+    const there = view.names().filter(other => other !== name && other !== peer)
+    const near = nearest(peer, there)
     return {
       on: 'peer',
       peer,

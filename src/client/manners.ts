@@ -30,7 +30,10 @@ export class Manners {
   /** When a check of `bytes` (headers included) may go to the address: `nowMs`, later, or Infinity: not before it is renewed. */
   earliest(address: string, bytes: number, standing: PeerStanding, nowMs: number): number {
     const account = this.#accounts.get(address)
-    if (!account) return this.#mayOpen(nowMs) ? nowMs : Infinity
+    if (!account || nowMs - account.lastMs > lifeMs) {
+      if (!this.#mayOpen(address, nowMs)) return Infinity
+      if (!account) return nowMs
+    }
     const alive = nowMs - account.lifeMs <= lifeMs
     const paced = alive ? Math.max(nowMs, account.lastMs + pacedMs) : Infinity
     if (standing === 'older') {
@@ -53,7 +56,7 @@ export class Manners {
 
   /** Something valid came from there. */
   alive(address: string, nowMs: number): void {
-    this.#open(address, nowMs).lifeMs = nowMs
+    if (this.#accounts.has(address) || this.#mayOpen(address, nowMs)) this.#open(address, nowMs).lifeMs = nowMs
   }
 
   /** The entry was registered again, or moved to this address. */
@@ -68,14 +71,15 @@ export class Manners {
     return this.#accounts.size
   }
 
-  #mayOpen(nowMs: number): boolean {
+  /** Whether one more address may be checked now, beside those that were checked just before. */
+  #mayOpen(address: string, nowMs: number): boolean {
     let active = 0
-    for (const [address, account] of this.#accounts) {
-      const idleMs = nowMs - Math.max(account.lastMs, account.lifeMs)
-      if (idleMs > forgetMs) this.#accounts.delete(address)
-      else if (idleMs <= lifeMs) active++
+    for (const [other, account] of this.#accounts) {
+      if (other === address) continue
+      if (nowMs - Math.max(account.lastMs, account.lifeMs) > forgetMs) this.#accounts.delete(other)
+      else if (nowMs - account.lastMs <= lifeMs) active++
     }
-    return active < mostAddresses && this.#accounts.size < mostRemembered
+    return active < mostAddresses && (this.#accounts.has(address) || this.#accounts.size < mostRemembered)
   }
 
   #open(address: string, nowMs: number): Account {

@@ -4,6 +4,7 @@ import { type Endpoint, sameEndpoint } from '../endpoint.ts'
 import type { Line } from '../dialects/phonebook/codec.ts'
 import {
   type PeerMessage,
+  type Tag,
   decodePeerMessage,
   decodeText,
   directMessage,
@@ -47,6 +48,10 @@ const transitions = {
 const rivalMs = 800
 /** A path that was heard from within this time works: another one that works too is no reason to change. */
 const quietMs = 300
+/** Messages that may wait for the answer to a check. */
+const mostHeld = 16
+
+type Tagged = PeerMessage & { readonly type: 'data' | 'keepalive' | 'close' }
 
 export class Puncher {
   readonly #options: PuncherOptions
@@ -58,8 +63,11 @@ export class Puncher {
   readonly #early = new EarlyChecks()
   #state: PunchState = 'waiting'
   #session: Session | undefined
-  #rival: { readonly endpoint: Endpoint; readonly tag: Uint8Array; readonly sinceMs: number } | undefined
+  #rival: { readonly endpoint: Endpoint; readonly tag: Tag; readonly sinceMs: number } | undefined
   #heard = false
+  /** Of all that our tag ever sends: a peer that did not notice an outage goes on counting. */
+  #sequence = 0
+  #held: { readonly message: Tagged; readonly from: Endpoint }[] = []
   #refused: Endpoint | undefined
 
   constructor(options: PuncherOptions) {
@@ -78,11 +86,6 @@ export class Puncher {
 
   get heard(): boolean {
     return this.#heard
-  }
-
-  /** Of two peers that move at the same time one has to be the first: it asks at the old endpoint, the other follows. */
-  get #leads(): boolean {
-    return this.#options.me < this.#options.peer
   }
 
   /** The endpoints that it tries. */
@@ -147,7 +150,7 @@ export class Puncher {
     const session = this.#session
     if (!session) return false
     const { tag } = session
-    const bytes = tag ? encodePeerMessage({ type: 'data', tag, sequence: session.nextSequence(), payload }) : payload
+    const bytes = tag ? encodePeerMessage({ type: 'data', tag, sequence: this.#sequence++ >>> 0, payload }) : payload
     this.#options.send(bytes, session.endpoint)
     session.sent(nowMs)
     return true
@@ -164,14 +167,13 @@ export class Puncher {
       case 'check':
         return this.#receiveCheck(message, from, nowMs)
       case 'check-response': {
-        if (this.#peer.isGone(message.tag) || !this.#transactions.settle(message.transaction, from)) return
+        if (this.#peer.isGone(message.tag) || !this.#transactions.settle(message.transaction, from, nowMs)) return
         this.#sign(from, nowMs)
         return this.#confirm(from, message.tag, nowMs)
       }
       default: {
         // Only the peer knows our tag: it got it in a check of ours, so that check has arrived.
         if (!sameBytes(message.tag, this.#tag)) return
-        if (message.type === 'close') return this.#receiveClose(nowMs)
         this.#receiveTagged(message, from, nowMs)
       }
     }
@@ -192,32 +194,49 @@ export class Puncher {
     this.#check(candidate, nowMs)
   }
 
-  #receiveTagged(message: PeerMessage & { type: 'data' | 'keepalive' }, from: Endpoint, nowMs: number): void {
+  #receiveTagged(message: Tagged, from: Endpoint, nowMs: number): void {
     const tag = this.#candidates.get(from)?.tag
-    if (!this.#session && this.#peer.isGone(tag)) return
-    this.#sign(from, nowMs)
-    if (!this.#session && tag) this.#confirm(from, tag, nowMs)
+    if (!this.#session && tag && !this.#peer.isGone(tag)) {
+      this.#sign(from, nowMs)
+      this.#confirm(from, tag, nowMs)
+    }
     const session = this.#session
     if (!session?.tag) return
+    if (!this.#isPathOf(session, from)) return this.#challenge(message, from, nowMs)
     session.heard(from, nowMs)
-    // Its mapping changed: ask there before anything is sent there.
-    if (!sameEndpoint(session.endpoint, from) && nowMs - session.heardHereMs >= quietMs) {
-      const candidate = this.#candidates.add(from, 'peer-reflexive', nowMs)
-      if (candidate && candidate.nextMs === Infinity) candidate.nextMs = nowMs
-      if (candidate) this.tick(nowMs)
-    }
-    if (message.type === 'data' && session.isNew(message.sequence)) this.#deliver(message.payload, from)
+    if (message.type === 'close') this.#lose('left', nowMs)
+    else if (message.type === 'data' && session.isNew(message.sequence)) this.#deliver(message.payload, from)
   }
 
-  #receiveClose(nowMs: number): void {
-    if (this.#session) this.#lose('left', nowMs)
+  /** Where the session's peer, and not just somebody who was once sent our tag, has answered a check of ours. */
+  #isPathOf(session: Session, from: Endpoint): boolean {
+    if (sameEndpoint(session.endpoint, from)) return true
+    const confirmed = this.#candidates.get(from)?.confirmedTag
+    return confirmed !== undefined && session.tag !== undefined && sameBytes(confirmed, session.tag)
+  }
+
+  /** The peer's mapping may have changed: what comes from a new source waits until a check there was answered. */
+  #challenge(message: Tagged, from: Endpoint, nowMs: number): void {
+    const candidate = this.#candidates.add(from, 'peer-reflexive', nowMs)
+    if (!candidate) return
+    if (message.type === 'data' && this.#held.length < mostHeld) this.#held.push({ message, from })
+    if (candidate.nextMs === Infinity) candidate.nextMs = nowMs
+    this.tick(nowMs)
+  }
+
+  #release(nowMs: number): void {
+    for (const { message, from } of this.#held.splice(0)) {
+      if (this.#session && this.#isPathOf(this.#session, from)) this.#receiveTagged(message, from, nowMs)
+    }
   }
 
   #receiveText(bytes: Uint8Array, from: Endpoint, nowMs: number): void {
     const text = decodeText(bytes)
     const session = this.#session
     if (session?.tag || !this.#isOlderPeer(from, text)) {
-      if (text !== undefined) this.#emit({ event: 'stranger', endpoint: from, text, length: bytes.length })
+      // An older peer, or ours on an older server, may be here before its entry is: it will say so again.
+      const isEarly = !this.#peer.entry && text === directMessage(this.#options.peer, this.#options.me)
+      if (text !== undefined && !isEarly) this.#emit({ event: 'stranger', endpoint: from, text, length: bytes.length })
       return
     }
     this.#sign(from, nowMs)
@@ -261,16 +280,17 @@ export class Puncher {
   }
 
   /** A datagram of ours has reached the peer, whose tag is this (an older one has none). */
-  #confirm(from: Endpoint, tag: Uint8Array | undefined, nowMs: number): void {
+  #confirm(from: Endpoint, tag: Tag | undefined, nowMs: number): void {
+    const candidate = this.#candidates.get(from)
+    if (candidate && tag) candidate.confirmedTag = tag
     const session = this.#session
     if (!session) return this.#establish(from, tag, nowMs)
     const same = session.tag !== undefined && tag !== undefined && sameBytes(session.tag, tag)
     const here = sameEndpoint(session.endpoint, from)
-    const candidate = this.#candidates.get(from)
     if (same && candidate) candidate.nextMs = Infinity
     if (same) session.consented(nowMs)
+    if (same) this.#release(nowMs)
     if (same && (here || nowMs - session.heardHereMs < quietMs)) return
-    if (same && !this.#leads) return this.#move(session, from, nowMs)
     // Another tag here: the peer was started anew. Elsewhere: that, or somebody else has its name now.
     if (!session.tag || !tag || here) return this.#establish(from, tag, nowMs)
     if (this.#rival) return
@@ -282,13 +302,14 @@ export class Puncher {
   #settleRival(nowMs: number): void {
     const rival = this.#rival
     this.#rival = undefined
+    this.#held = []
     const session = this.#session
     if (!rival || !session?.tag || session.heardHereMs > rival.sinceMs) return
     if (sameBytes(session.tag, rival.tag)) this.#move(session, rival.endpoint, nowMs)
     else this.#establish(rival.endpoint, rival.tag, nowMs)
   }
 
-  #establish(endpoint: Endpoint, tag: Uint8Array | undefined, nowMs: number): void {
+  #establish(endpoint: Endpoint, tag: Tag | undefined, nowMs: number): void {
     const { peer, startedMs } = this.#options
     this.#session = new Session(endpoint, tag, nowMs)
     this.#rival = undefined

@@ -10,8 +10,6 @@ const nextAddressMs = 500
 /** Unanswered registrations after which the host is looked up again. */
 const missesUntilLookup = 2
 const mostServers = 8
-/** A new cookie is echoed at once, but a server that makes a new one each time does not get us into a loop. */
-const echoMs = 250
 
 export type RegistrarOptions = {
   readonly name: string
@@ -41,7 +39,8 @@ export class Registrar {
   #nextMs = Infinity
   #lookingSinceMs = 0
   #connected = false
-  #echoedMs = -Infinity
+  /** A new cookie is echoed at once, but a server that makes one for each answer does not get us into a loop. */
+  #echoed = false
   #conflict: Endpoint | undefined
 
   constructor(options: RegistrarOptions) {
@@ -73,14 +72,16 @@ export class Registrar {
   }
 
   /** What the host name means now; the first time this starts the polling. */
-  found(servers: readonly Endpoint[], nowMs: number): void {
+  found(addresses: readonly Endpoint[], nowMs: number): void {
     const isFirst = this.#servers.length === 0
-    const changed =
-      servers.length !== this.#servers.length || servers.some((server, i) => !isSame(server, this.#servers[i]))
+    const servers = addresses.slice(0, mostServers)
+    // A resolver that turns its answers round says nothing new.
+    const isKnown = (server: Endpoint): boolean => this.#servers.some(known => sameEndpoint(known, server))
+    const changed = servers.length !== this.#servers.length || !servers.every(isKnown)
     if (!changed || servers.length === 0) return
-    this.#servers = servers.slice(0, mostServers)
+    this.#servers = servers
     this.#trying = 1
-    this.#nextAddressMs = nowMs + nextAddressMs
+    this.#nextAddressMs = this.#servers.length > 1 ? nowMs + nextAddressMs : Infinity
     if (isFirst) this.#lookingSinceMs = nowMs
     this.#register(nowMs)
   }
@@ -113,6 +114,7 @@ export class Registrar {
     }
     if (nowMs < this.#nextMs) return
     if (this.#awaiting) this.#miss(nowMs)
+    this.#echoed = false
     this.#register(nowMs)
   }
 
@@ -124,7 +126,7 @@ export class Registrar {
     this.#misses++
     if (this.#misses < missesUntilLookup) return
     this.#options.lookup()
-    if (this.#active && this.#nextAddressMs === Infinity) this.#nextAddressMs = nowMs
+    if (this.#active && this.#servers.length > 1 && this.#nextAddressMs === Infinity) this.#nextAddressMs = nowMs
   }
 
   #register(nowMs: number): void {
@@ -169,9 +171,9 @@ export class Registrar {
     this.#newerServer = own.cookie !== undefined
     if (own.cookie === this.#cookie || own.cookie === undefined) return
     this.#cookie = own.cookie
-    if (nowMs - this.#echoedMs < echoMs) return
-    this.#echoedMs = nowMs
+    if (this.#echoed) return
     this.#register(nowMs)
+    this.#echoed = true
   }
 
   #noteConflict(endpoint: Endpoint): void {

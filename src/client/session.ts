@@ -14,7 +14,6 @@ export class Session {
   #heardHereMs: number
   #consentMs: number
   #checkedMs: number
-  #sequence = 0
   #highest = -1
   #seen = new Set<number>()
 
@@ -29,19 +28,14 @@ export class Session {
     return this.#heardHereMs
   }
 
-  nextSequence(): number {
-    const sequence = this.#sequence
-    this.#sequence = (this.#sequence + 1) >>> 0
-    return sequence
-  }
-
-  /** False for a number that was here before, or is too far back to tell. */
+  /** False for a number that was here before, or is too far back to tell. The numbers wrap (RFC 1982). */
   isNew(sequence: number): boolean {
-    if (sequence <= this.#highest - windowSize || this.#seen.has(sequence)) return false
+    const ahead = (sequence - this.#highest) | 0
+    if (ahead <= -windowSize || this.#seen.has(sequence)) return false
     this.#seen.add(sequence)
-    this.#highest = Math.max(this.#highest, sequence)
+    if (ahead > 0) this.#highest = sequence
     if (this.#seen.size > 2 * windowSize) {
-      this.#seen = new Set([...this.#seen].filter(seen => seen > this.#highest - windowSize))
+      this.#seen = new Set([...this.#seen].filter(seen => ((seen - this.#highest) | 0) > -windowSize))
     }
     return true
   }

@@ -9,7 +9,8 @@ export const targetProblem = (endpoint: Endpoint, server: Endpoint): string | un
   const kind = classifyAddress(endpoint.address)
   const serverKind = classifyAddress(server.address)
   if (familyOf(endpoint.address) !== familyOf(server.address)) return 'is of another address family than the server'
-  if (kind === 'multicast' || kind === 'broadcast' || kind === 'unspecified') return `is a ${kind} address`
+  if (kind === 'multicast' || kind === 'broadcast' || kind === 'unspecified')
+    return `is ${kind === 'unspecified' ? 'an' : 'a'} ${kind} address`
   if (kind === 'loopback' && serverKind !== 'loopback')
     return 'is a loopback address, and the server is not on loopback'
   if ((kind === 'private' || kind === 'link-local') && serverKind !== 'private' && serverKind !== 'loopback') {

@@ -21,9 +21,10 @@ export class Transactions {
   }
 
   /** True once for the response to a check of ours that comes from where the check went. */
-  settle(id: TransactionId, from: Endpoint): boolean {
+  settle(id: TransactionId, from: Endpoint, nowMs: number): boolean {
     const key = id.join()
     const transaction = this.#open.get(key)
-    return transaction !== undefined && sameEndpoint(transaction.to, from) && this.#open.delete(key)
+    if (!transaction || nowMs - transaction.sinceMs > lifeMs || !sameEndpoint(transaction.to, from)) return false
+    return this.#open.delete(key)
   }
 }

@@ -130,7 +130,7 @@ const shownTo = (receiver: Entry, entry: Entry, desk: Desk): LineFields => {
     newer: entry.newer,
     proven: entry.proven,
     ...(mutual && receiver.proven && entry.proven && { pair: desk.pairToken(receiver, entry) }),
-    ...(mutual && { hosts: entry.hosts }),
+    ...(mutual && { hosts: entry.hosts.filter(host => canReach(receiver, host)) }),
   }
 }
 

@@ -43,7 +43,6 @@ const longestAnswer = 65_535
 const [lineFeed, carriageReturn, blank] = [10, 13, 32]
 const encoder = new TextEncoder()
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-const lenient = new TextDecoder('utf-8', { ignoreBOM: true })
 
 const endsToken = (byte: number | undefined): boolean => byte === blank || byte === lineFeed || byte === carriageReturn
 
@@ -64,7 +63,9 @@ export const decodeRegistration = (bytes: Uint8Array): RegistrationRequest | Ref
 }
 
 const withTokens = (name: string, rest: Uint8Array): RegistrationRequest | Refusal => {
-  const tokens = lenient.decode(rest).split(/[ \r\n]+/)
+  const text = decodeUtf8(rest)
+  if (text === undefined) return { name, newer: false, stage: '', hosts: [] }
+  const tokens = text.split(/[ \r\n]+/)
   let length = encoder.encode(name).length
   let newer = false
   let stage = ''
@@ -72,7 +73,7 @@ const withTokens = (name: string, rest: Uint8Array): RegistrationRequest | Refus
   let cookie: string | undefined
   const hosts: Endpoint[] = []
   for (const token of tokens) {
-    length += token === '' ? 0 : token.length + 1
+    length += token === '' ? 0 : encoder.encode(token).length + 1
     const equals = token.indexOf('=')
     const value = token.slice(equals + 1)
     switch (equals < 0 ? '' : token.slice(0, equals)) {
