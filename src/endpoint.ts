@@ -123,6 +123,13 @@ export const addressFromBytes = (bytes: ArrayLike<number>): string | undefined =
   return parseAddress(groups.join(':'))
 }
 
+/** The network part of an address, as a key: what one customer of a provider can usually choose addresses from. */
+export const prefixOf = (address: string, bits: 24 | 48 | 64): string => {
+  if (bits === 24) return address.slice(0, address.lastIndexOf('.'))
+  const groups = (parseIPv6(address) ?? []).slice(0, bits / 16)
+  return groups.map(group => group.toString(16)).join(':')
+}
+
 const longestZeroRun = (groups: readonly number[]): { start: number; length: number } => {
   let best = { start: 0, length: 0 }
   for (let start = 0; start < groups.length; start++) {

@@ -7,6 +7,10 @@ export class Order<T> {
   #newest: Node<T> | undefined
   #oldest: Node<T> | undefined
 
+  constructor(items: Iterable<T> = []) {
+    for (const item of items) this.touch(item)
+  }
+
   get size(): number {
     return this.#nodes.size
   }

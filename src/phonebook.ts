@@ -1,6 +1,7 @@
 // Law: pure. The fixed-size circular phonebook: a known name overwrites its own slot in place, a new one takes the next
-// slot, past the last one it wraps onto the oldest. Time comes in as an argument; every operation takes constant time.
-import { type Endpoint, sameEndpoint } from './endpoint.ts'
+// slot, past the last one it wraps onto the oldest, and sooner onto whoever never showed that it is there. Time comes in as
+// an argument; every operation takes constant time.
+import { type Endpoint, familyOf, prefixOf, sameEndpoint } from './endpoint.ts'
 import { Order } from './order.ts'
 
 /** The dialect that a registrant came in by, and the only one it is spoken to in. */
@@ -32,11 +33,15 @@ export type Entry = {
   newer: boolean
   seek: string | undefined
   hosts: readonly Endpoint[]
-  /** Has shown that it hears us at this endpoint. */
+  /** Has shown that it hears us at this endpoint; set by `prove`. */
   proven: boolean
+  /** What its source has paid for and not been sent yet, in bytes; of no interest once it is proven. */
+  creditBytes: number
   /** The cookie of this endpoint, once made; a live entry keeps its own. */
   cookie: string | undefined
   refreshedAtMs: number
+  /** The prefix that it came from first. */
+  crowd: string
 }
 
 /** An endpoint, and the socket that it is reached by. */
@@ -56,6 +61,8 @@ export type PhonebookOptions = {
   capacity?: number
   /** An entry ends this long after its last refresh; Infinity: never. */
   expiryMs?: number
+  /** The plain ring: a new name always takes the oldest slot. */
+  plainRing?: boolean
 }
 
 type Stage = { readonly all: Order<Entry>; readonly older: Order<Entry> }
@@ -66,15 +73,20 @@ export class Phonebook {
   readonly #slots: (Entry | undefined)[]
   readonly #byName = new Map<string, Entry>()
   readonly #byPlacement = new Order<Entry>()
+  /** Those that were never proven, by placement: all, and by the prefix that they came from. */
+  readonly #doubtful = new Order<Entry>()
+  readonly #doubtfulOf = new Map<string, Order<Entry>>()
+  readonly #plainRing: boolean
   readonly #byRefresh = new Order<Entry>()
   readonly #stages = new Map<string, Stage>()
   readonly #seekers = new Map<string, Set<Entry>>()
   #next = 0
   #count = 0
 
-  constructor({ capacity = 4096, expiryMs = 120_000 }: PhonebookOptions = {}) {
+  constructor({ capacity = 4096, expiryMs = 120_000, plainRing = false }: PhonebookOptions = {}) {
     this.capacity = capacity
     this.expiryMs = expiryMs
+    this.#plainRing = plainRing
     this.#slots = Array<Entry | undefined>(capacity).fill(undefined)
   }
 
@@ -133,10 +145,17 @@ export class Phonebook {
     if (moved) {
       known.proven = false
       known.cookie = undefined
+      known.creditBytes = 0
     }
     this.#refresh(known, nowMs)
     if (!moved) return { entry: known, change: 'refreshed' }
     return { entry: known, change: 'moved', ...(wasProven && { formerly: { endpoint: former, via } }) }
+  }
+
+  /** It has shown that it hears us where it is. */
+  prove(entry: Entry): void {
+    entry.proven = true
+    this.#trust(entry)
   }
 
   remove(entry: Entry): void {
@@ -145,6 +164,7 @@ export class Phonebook {
     this.#byName.delete(key)
     this.#byPlacement.delete(entry)
     this.#byRefresh.delete(entry)
+    this.#trust(entry)
     this.#unseek(entry)
     const stage = this.#stages.get(entry.stage)
     stage?.all.delete(entry)
@@ -165,7 +185,7 @@ export class Phonebook {
   }
 
   #add(registration: Registration, nowMs: number): Registered {
-    const displaced = this.size < this.capacity ? undefined : this.#byPlacement.oldest
+    const displaced = this.size < this.capacity ? undefined : this.#victim(registration.endpoint)
     if (displaced) this.remove(displaced)
     const slot = displaced ? displaced.slot : this.#nextFree()
     const entry: Entry = {
@@ -173,16 +193,42 @@ export class Phonebook {
       slot,
       seek: registration.seek,
       proven: false,
+      creditBytes: 0,
       cookie: undefined,
       refreshedAtMs: nowMs,
+      crowd: '',
     }
     this.#next = (slot + 1) % this.capacity
     this.#slots[slot] = entry
     this.#count = Math.max(this.#count, slot + 1)
     this.#byName.set(keyOf(entry.name, entry.stage), entry)
     this.#byPlacement.touch(entry)
+    this.#doubt(entry)
     this.#refresh(entry, nowMs)
     return { entry, change: 'added', ...(displaced && { displaced }) }
+  }
+
+  /** Who makes room for a newcomer: somebody of its own crowd, else somebody unproven, else the oldest. */
+  #victim(newcomer: Endpoint): Entry | undefined {
+    if (this.#plainRing) return this.#byPlacement.oldest
+    const crowd = this.#doubtfulOf.get(crowdOf(newcomer))
+    if (crowd && crowd.size > this.capacity / 4) return crowd.oldest
+    return this.#doubtful.oldest ?? this.#byPlacement.oldest
+  }
+
+  #doubt(entry: Entry): void {
+    this.#doubtful.touch(entry)
+    entry.crowd = crowdOf(entry.endpoint)
+    const crowd = this.#doubtfulOf.get(entry.crowd)
+    if (crowd) crowd.touch(entry)
+    else this.#doubtfulOf.set(entry.crowd, new Order([entry]))
+  }
+
+  #trust(entry: Entry): void {
+    if (!this.#doubtful.delete(entry)) return
+    const crowd = this.#doubtfulOf.get(entry.crowd)
+    crowd?.delete(entry)
+    if (crowd?.size === 0) this.#doubtfulOf.delete(entry.crowd)
   }
 
   #nextFree(): number {
@@ -214,6 +260,9 @@ export class Phonebook {
     if (seekers?.size === 0) this.#seekers.delete(key)
   }
 }
+
+/** The prefix that a newcomer is counted under. */
+const crowdOf = ({ address }: Endpoint): string => prefixOf(address, familyOf(address) === 4 ? 24 : 64)
 
 // A stage is printable ASCII, so the line feed can't be part of it.
 const keyOf = (name: string, stage: string): string => (stage === '' ? name : `${stage}\n${name}`)

@@ -26,11 +26,11 @@ export type Desk = {
   isCookieOf(cookie: string, from: Endpoint): boolean
   /** The token of two proven entries that seek each other. */
   pairToken(a: Entry, b: Entry): string
-  /** How much may be answered to so many bytes. */
-  allowance(from: Endpoint, bytesIn: number, standing: Standing): Allowance
+  /** How much may be answered to a request of so many bytes that was registered as this entry. */
+  allowance(entry: Entry, bytesIn: number, standing: Standing): Allowance
 }
 
-/** What the source has shown: that it hears us; that it speaks the extensions, but not yet that; neither. */
+/** What a source has shown: that it hears us; that it speaks the extensions, but not yet that; neither. */
 export type Standing = 'proven' | 'unproven' | 'older'
 
 export type Answer = {
@@ -38,7 +38,7 @@ export type Answer = {
   readonly datagrams: readonly Uint8Array[]
   /** To others whom the request concerns. */
   readonly elsewhere?: readonly (Place & { readonly bytes: Uint8Array })[]
-  readonly registered?: Registered
+  readonly registered?: Registered & { readonly standing: Standing }
 }
 
 export interface Dialect<Request> {

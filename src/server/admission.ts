@@ -1,14 +1,90 @@
-// Law: pure. Between decode and answer: how much of an answer a source may have.
-import type { Allowance, Standing } from '../dialects/dialect.ts'
+// Law: pure. Between decode and answer: who is listened to, and how many bytes may go where. Whoever has not proven that it
+// hears us gets at most three times what it sent, over its whole history, pushes and broadcasts included; older clients
+// can't prove anything, so for them there is a courtesy out of byte buckets.
+import { familyOf, prefixOf } from '../endpoint.ts'
 import { headerBytes } from '../headers.ts'
+import type { Allowance, Standing } from '../dialects/dialect.ts'
+import type { Entry } from '../phonebook.ts'
+import { Buckets } from './buckets.ts'
+import { type Network, isWithin } from './networks.ts'
 
-/** Who has not proven that it hears us gets no more than this many times what it sent. */
 const unprovenFactor = 3
 const unprovenDatagrams = 3
+const prefixBuckets = { size: 8192, burstBytes: 64 * 1024, bytesPerSecond: 4 * 1024 }
+const courtesyInAll = { size: 1, burstBytes: 256 * 1024, bytesPerSecond: 256 * 1024 }
 
-/** What may go back for `bytesIn` bytes of payload. Older clients can't prove anything; the courtesy is a whole answer. */
-export const allowanceFor = (address: string, bytesIn: number, standing: Standing): Allowance => {
-  const header = headerBytes(address)
-  if (standing !== 'unproven') return { datagrams: Infinity, bytes: Infinity, headerBytes: header }
-  return { datagrams: unprovenDatagrams, bytes: unprovenFactor * (bytesIn + header), headerBytes: header }
+export type AdmissionOptions = {
+  /** No courtesy: the three times rule for everybody who is unproven. */
+  readonly strict?: boolean
+  /** No limits at all, as the older server had none. */
+  readonly classic?: boolean
+  /** Listened to are only these; empty: everybody. */
+  readonly allow?: readonly Network[]
+  /** Never listened to. */
+  readonly deny?: readonly Network[]
 }
+
+export class Admission {
+  readonly #options: AdmissionOptions
+  readonly #byPrefix: Buckets
+  readonly #inAll: Buckets
+  /** Datagrams that were not sent because nobody had paid for them. */
+  unpaid = 0
+
+  /** `key`: a random number, for the hash of the buckets. */
+  constructor(options: AdmissionOptions, key: number) {
+    this.#options = options
+    this.#byPrefix = new Buckets({ ...prefixBuckets, key })
+    this.#inAll = new Buckets({ ...courtesyInAll, key })
+  }
+
+  listensTo(address: string): boolean {
+    const { allow = [], deny = [] } = this.#options
+    if (deny.some(network => isWithin(address, network))) return false
+    return allow.length === 0 || allow.some(network => isWithin(address, network))
+  }
+
+  /** A request of `bytesIn` bytes of payload was registered as this entry: credits it, and says what its answer may be. */
+  allowance(entry: Entry, bytesIn: number, standing: Standing, nowMs: number): Allowance {
+    const { address } = entry.endpoint
+    const header = headerBytes(address)
+    entry.creditBytes += unprovenFactor * (bytesIn + header)
+    if (this.#options.classic || standing === 'proven')
+      return { datagrams: Infinity, bytes: Infinity, headerBytes: header }
+    const bytes = entry.creditBytes
+    const courtesy = standing === 'older' ? this.#courtesy(address, nowMs) : 0
+    return { datagrams: courtesy > 0 ? Infinity : unprovenDatagrams, bytes: bytes + courtesy, headerBytes: header }
+  }
+
+  /** Whether so many datagrams, with so many bytes of payload in all, may go to the entry now; if so, they are paid for. */
+  pay(entry: Entry, bytes: number, datagrams: number, standing: Standing, nowMs: number): boolean {
+    const { address } = entry.endpoint
+    if (this.#options.classic || standing === 'proven') return true
+    const cost = bytes + datagrams * headerBytes(address)
+    const excess = Math.max(0, cost - entry.creditBytes)
+    if (excess > 0 && (standing !== 'older' || !this.#takeCourtesy(address, excess, nowMs))) {
+      this.unpaid += datagrams
+      return false
+    }
+    entry.creditBytes -= cost - excess
+    return true
+  }
+
+  #courtesy(address: string, nowMs: number): number {
+    if (this.#options.strict) return 0
+    const levels = keysOf(address).map(key => this.#byPrefix.level(key, nowMs))
+    return Math.min(...levels, this.#inAll.level('', nowMs))
+  }
+
+  #takeCourtesy(address: string, bytes: number, nowMs: number): boolean {
+    if (this.#courtesy(address, nowMs) < bytes) return false
+    for (const key of keysOf(address)) this.#byPrefix.take(key, bytes, nowMs)
+    return this.#inAll.take('', bytes, nowMs)
+  }
+}
+
+/** What the holder of an entry has shown, for what is sent to it unasked. */
+export const standingOf = (entry: Entry): Standing => (!entry.newer ? 'older' : entry.proven ? 'proven' : 'unproven')
+
+const keysOf = (address: string): string[] =>
+  familyOf(address) === 4 ? [prefixOf(address, 24)] : [prefixOf(address, 64), prefixOf(address, 48)]

@@ -5,7 +5,7 @@ import type { Door } from '../phonebook.ts'
 import type { StageError } from '../errors.ts'
 
 /** What became of a datagram. */
-export type Disposition = 'answered' | Refusal | 'bad-source' | 'own-echo'
+export type Disposition = 'answered' | Refusal | 'bad-source' | 'own-echo' | 'denied'
 
 export type Counters = {
   readonly dispositions: Readonly<Record<Disposition, number>>
@@ -14,7 +14,10 @@ export type Counters = {
   readonly datagramsOut: number
   readonly bytesOut: number
   readonly pushed: number
+  /** Pushes over the limit for all of them. */
   readonly pushesSuppressed: number
+  /** Datagrams that nobody had paid for: see admission.ts. */
+  readonly unpaid: number
   readonly sendErrors: number
   readonly entries: number
 }

@@ -6,13 +6,13 @@ import type { Host, UdpSocket } from '../host.ts'
 import { type Entry, Phonebook } from '../phonebook.ts'
 import type { Answer, Desk } from '../dialects/dialect.ts'
 import { dialects, recognise } from '../dialects/index.ts'
-import { allowanceFor } from './admission.ts'
+import { Admission, type AdmissionOptions, standingOf } from './admission.ts'
 import { createBroadcast } from './broadcast.ts'
 import type { Counters, Disposition, ServerEvent } from './events.ts'
 import { Pushes } from './pushes.ts'
 import { createSecrets } from './secrets.ts'
 
-export type ServerOptions = {
+export type ServerOptions = AdmissionOptions & {
   /** Where to listen; `optional`: without this one the server runs all the same. */
   listen: readonly (Endpoint & { readonly optional?: boolean })[]
   capacity?: number
@@ -36,7 +36,8 @@ export type Server = {
 
 export const createServer = (host: Host, options: ServerOptions): Server => {
   const { onEvent = () => {}, broadcastMs = 0, splitStages = false } = options
-  const phonebook = new Phonebook(options)
+  const phonebook = new Phonebook({ ...options, plainRing: options.classic ?? false })
+  const admission = new Admission(options, new DataView(host.randomBytes(4).buffer).getUint32(0))
   const secrets = createSecrets(host.randomBytes(32))
   const counts = { datagramsIn: 0, bytesIn: 0, datagramsOut: 0, bytesOut: 0, pushed: 0, sendErrors: 0 }
   const dispositions: Record<Disposition, number> = {
@@ -50,6 +51,7 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     unrecognised: 0,
     'bad-source': 0,
     'own-echo': 0,
+    denied: 0,
   }
   const sockets: (UdpSocket | undefined)[] = []
   const bound: Endpoint[] = []
@@ -70,12 +72,13 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     cookieFor: from => secrets.cookie(from, nowMs),
     isCookieOf: (cookie, from) => secrets.isCookieOf(cookie, from, nowMs),
     pairToken: secrets.pairToken,
-    allowance: (from, bytesIn, standing) => allowanceFor(from.address, bytesIn, standing),
+    allowance: (entry, bytesIn, standing) => admission.allowance(entry, bytesIn, standing, nowMs),
   })
 
   const introduce = (receiver: Entry, entries: readonly Entry[]): boolean => {
     const dialect = dialects.find(({ door }) => door === receiver.door)
     for (const bytes of dialect?.introduce(receiver, entries, deskAt(receiver.via, host.now())) ?? []) {
+      if (!admission.pay(receiver, bytes.length, 1, standingOf(receiver), host.now())) continue
       if (!pushes.spend()) return false
       counts.pushed++
       send(bytes, receiver.endpoint, receiver.via)
@@ -87,13 +90,20 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
   const pushes = new Pushes({ phonebook, clock: host, introduce })
   const broadcast = createBroadcast({ phonebook, host, intervalMs: broadcastMs, introduce })
 
+  const paid = (datagrams: readonly Uint8Array[], { entry, standing }: NonNullable<Answer['registered']>): boolean => {
+    const bytes = datagrams.reduce((sum, { length }) => sum + length, 0)
+    return admission.pay(entry, bytes, datagrams.length, standing, host.now())
+  }
+
   const settle = (answer: Answer, from: Endpoint, via: number): void => {
-    for (const bytes of answer.datagrams) send(bytes, from, via)
+    const { datagrams, registered } = answer
+    if (registered && !paid(datagrams, registered)) return
+    for (const bytes of datagrams) send(bytes, from, via)
     for (const other of answer.elsewhere ?? []) if (pushes.spend()) send(other.bytes, other.endpoint, other.via)
-    if (!answer.registered) return
-    const { entry, change, displaced } = answer.registered
+    if (!registered) return
+    const { entry, change, displaced } = registered
     const { door, name, stage, endpoint, slot } = entry
-    onEvent({ event: 'registered', door, name, stage, endpoint, slot, change, sent: answer.datagrams })
+    onEvent({ event: 'registered', door, name, stage, endpoint, slot, change, sent: datagrams })
     if (displaced) onEvent({ event: 'displaced', name: displaced.name, slot, by: name })
     if (change === 'refreshed') pushes.remind(entry)
     else pushes.announce(entry)
@@ -102,6 +112,7 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
   const handle = (bytes: Uint8Array, from: Endpoint, via: number): Disposition => {
     if (from.port === 0) return 'bad-source'
     if (own.has(endpointKey(from))) return 'own-echo'
+    if (!admission.listensTo(from.address)) return 'denied'
     const dialect = recognise(bytes)
     if (!dialect) return 'unrecognised'
     const request = dialect.decode(bytes)
@@ -122,6 +133,7 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     dispositions: { ...dispositions },
     ...counts,
     pushesSuppressed: pushes.suppressed,
+    unpaid: admission.unpaid,
     entries: phonebook.size,
   })
 

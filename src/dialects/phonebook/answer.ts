@@ -29,19 +29,21 @@ export const phonebook: Dialect<RegistrationRequest> = {
     const { phonebook: book, nowMs, via } = desk
     const registered = book.register({ ...request, endpoint: from, door: 'phonebook', via, seek: request.seek }, nowMs)
     const { entry } = registered
-    entry.proven ||=
-      request.cookie !== undefined && (request.cookie === entry.cookie || desk.isCookieOf(request.cookie, from))
-    const standing = !request.newer ? 'older' : entry.proven ? 'proven' : 'unproven'
-    const allowance = desk.allowance(from, bytesIn, standing)
+    const { cookie } = request
+    const echoed = cookie !== undefined && (cookie === entry.cookie || desk.isCookieOf(cookie, from))
+    if (echoed) book.prove(entry)
+    // Of this request: who forges the source of a proven one gets no more than anybody.
+    const standing = !request.newer ? 'older' : echoed ? 'proven' : 'unproven'
+    const allowance = desk.allowance(entry, bytesIn, standing)
     const datagrams = request.newer ? packed(entry, desk, allowance) : plain(entry, desk, allowance)
-    return { datagrams, elsewhere: notice(registered, desk), registered }
+    return { datagrams, elsewhere: notice(registered, desk), registered: { ...registered, standing } }
   },
 
   introduce(receiver, entries, desk) {
     const { count } = desk.phonebook
     const reachable = entries.filter(entry => canReach(receiver, entry.endpoint))
     if (!receiver.newer) return reachable.map(entry => plainLine(entry, count))
-    const packer = createPacker(desk.allowance(receiver.endpoint, 0, 'proven'))
+    const packer = createPacker(unlimited)
     for (const entry of reachable) packer.add(formatLine(entry, count, shownTo(receiver, entry, desk)))
     return packer.datagrams()
   },
@@ -91,6 +93,8 @@ const packed = (entry: Entry, desk: Desk, allowance: Allowance): Uint8Array[] =>
   }
   return packer.datagrams()
 }
+
+const unlimited: Allowance = { datagrams: Infinity, bytes: Infinity, headerBytes: 0 }
 
 type Packer = { add(line: string): boolean; datagrams(): Uint8Array[] }
 
