@@ -35,8 +35,9 @@ const allowed: Record<string, string[]> = {
   client: ['client', 'dialects', ...ground],
   sim: ['sim', 'endpoint.ts', 'host.ts'],
   host: ['host', 'endpoint.ts', 'host.ts', 'errors.ts'],
-  cli: ['cli', 'server', 'client', 'dialects', 'host', ...ground],
+  cli: ['cli', 'lab', 'sim', 'server', 'client', 'dialects', 'host', ...ground],
   'library.ts': ['server', 'client', 'host', ...ground],
+  lab: ['lab', 'sim', 'server', 'client', 'dialects', ...ground],
   'index.ts': ['library.ts', 'server', 'client', ...ground],
   ...Object.fromEntries(ground.map(file => [file, pure])),
 }

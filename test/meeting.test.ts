@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import type { Path } from '../src/sim/segment.ts'
 import { seededRandom } from '../src/sim/random.ts'
-import { type Stage, createStage } from './fixtures/stage.ts'
+import { type Stage, createStage } from '../src/lab/stage.ts'
 
 /** One-way delays, in ms: each side to the server and back, and between the two. */
 const delays = (alice: number, bob: number, between: number): Path => {

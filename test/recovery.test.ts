@@ -1,7 +1,7 @@
 // What goes wrong later: servers that restart or move, peers that vanish, move, come back, or are somebody else.
 import t from 'tap'
 import { seededRandom } from '../src/sim/random.ts'
-import { type Stage, createStage, port, serverAddress } from './fixtures/stage.ts'
+import { type Stage, createStage, port, serverAddress } from '../src/lab/stage.ts'
 
 const rough = (seed: number) => {
   const random = seededRandom(seed, 'network')

@@ -88,7 +88,7 @@ const readers: Partial<Record<OptionKind, (text: string) => Value>> = {
   port: parsePort,
   address: parseAddress,
   seconds: readNumber,
-  count: text => (/^[1-9]\d{0,5}$/.test(text) ? Number(text) : undefined),
+  count: text => (/^[1-9]\d{0,8}$/.test(text) ? Number(text) : undefined),
 }
 
 const examples: Partial<Record<OptionKind, string>> = {
@@ -102,7 +102,7 @@ const wanted: Partial<Record<OptionKind, string>> = {
   port: 'a port: give a number from 1 to 65535',
   address: 'an IP address: give one of this machine, like 127.0.0.1 or ::1',
   seconds: 'a number of seconds above 0 (and at most a million)',
-  count: 'a whole number from 1 to 999999',
+  count: 'a whole number from 1 to 999999999',
 }
 
 /** The options of the other programs of the house, by program. */

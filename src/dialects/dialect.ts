@@ -43,6 +43,8 @@ export type Answer = {
 
 export interface Dialect<Request> {
   readonly door: Door
+  /** Valid messages of every kind that travel in this dialect, both ways: what the fuzzer begins with. */
+  readonly samples: readonly Uint8Array[]
   /** Whether the datagram belongs to this dialect; called in the order of `docs/dialects.md`. */
   recognises(bytes: Uint8Array): boolean
   decode(bytes: Uint8Array): Request | Refusal

@@ -11,6 +11,7 @@ import {
   formatLine,
   packedAnswer,
 } from './codec.ts'
+import { samples } from './samples.ts'
 
 /** The older client reads 30 datagrams between two registrations and never gets out of an answer as long as that. */
 const mostToOlder = 16
@@ -22,6 +23,7 @@ const encoder = new TextEncoder()
 export const phonebook: Dialect<RegistrationRequest> = {
   door: 'phonebook',
   recognises: () => true, // the last one asked: whatever begins with a legal name
+  samples,
   decode: decodeRegistration,
 
   answer(asked, from, bytesIn, desk) {
