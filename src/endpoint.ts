@@ -36,6 +36,9 @@ const ipv4 = new RegExp(`^${byte}(?:\\.${byte}){3}$`)
 /** An IP address in the one spelling that the house uses. */
 export const isCanonical = (text: string): boolean => parseAddress(text) === text
 
+/** `classifyAddress(address) === 'loopback'`, for where it is asked at every datagram. */
+export const isLoopback = (address: string): boolean => address.startsWith('127.') || address === '::1'
+
 /** Every address of a family, as a socket is bound to it. */
 export const isWildcard = (address: string): boolean => address === '0.0.0.0' || address === '::'
 

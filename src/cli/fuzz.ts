@@ -30,6 +30,21 @@ const table = {
 
 const isTarget = (text: string): text is FuzzTarget => (fuzzTargets as readonly string[]).includes(text)
 
+const replay = ({ target, seed, done }: FuzzResult): string =>
+  `npm run fuzz -- --target ${target} --seed ${seed} --count ${done + 1}`
+
+const summary = (result: FuzzResult): object => {
+  const { crash, ...rest } = result
+  return crash ? { ...rest, crash: crash.error.message, replay: replay(result) } : rest
+}
+
+const describe = (result: FuzzResult): string => {
+  const outcomes = Object.entries(result.outcomes).map(([outcome, times]) => `${times} ${outcome}`)
+  if (!result.crash) return `${result.target}: ${result.done} datagrams, no crash (${outcomes.join(', ')})`
+  const { error, datagram } = result.crash
+  return `${result.target}: ${error.message} after datagram ${result.done}: ${replay(result)}\n  last: ${Buffer.from(datagram).toString('hex')}\n${error.stack}`
+}
+
 await run('fuzz', async () => {
   const options = parseOptions('npm run fuzz --', process.argv.slice(2), table, {})
   if (options['help']) {
@@ -51,18 +66,3 @@ await run('fuzz', async () => {
   }
   return crashed ? 1 : 0
 })
-
-const replay = ({ target, seed, done }: FuzzResult): string =>
-  `npm run fuzz -- --target ${target} --seed ${seed} --count ${done + 1}`
-
-const summary = (result: FuzzResult): object => {
-  const { crash, ...rest } = result
-  return crash ? { ...rest, crash: crash.error.message, replay: replay(result) } : rest
-}
-
-const describe = (result: FuzzResult): string => {
-  const outcomes = Object.entries(result.outcomes).map(([outcome, times]) => `${times} ${outcome}`)
-  if (!result.crash) return `${result.target}: ${result.done} datagrams, no crash (${outcomes.join(', ')})`
-  const { error, datagram } = result.crash
-  return `${result.target}: ${error.message} after datagram ${result.done}: ${replay(result)}\n  last: ${Buffer.from(datagram).toString('hex')}\n${error.stack}`
-}

@@ -3,9 +3,10 @@ import minimist from 'minimist'
 import { parseAddress, parsePort } from '../endpoint.ts'
 import { StageError } from '../errors.ts'
 import { nearest } from '../nearest.ts'
+import { type Network, parseNetwork } from '../networks.ts'
 
 /** `switch-off`: a switch that is on unless `--no-<name>` is given. */
-export type OptionKind = 'text' | 'port' | 'address' | 'seconds' | 'count' | 'switch' | 'switch-off'
+export type OptionKind = 'text' | 'port' | 'address' | 'network' | 'seconds' | 'count' | 'switch' | 'switch-off'
 
 export type OptionSpec = {
   readonly kind: OptionKind
@@ -16,7 +17,7 @@ export type OptionSpec = {
 
 export type OptionTable = Readonly<Record<string, OptionSpec>>
 
-export type Value = string | number | boolean | undefined
+export type Value = string | number | boolean | Network | undefined
 
 /** What was given; a `switch` that was not is false, a `switch-off` true, anything else undefined, `many` an empty list. */
 export type Options = Readonly<Record<string, Value | readonly Value[]>>
@@ -87,6 +88,7 @@ const readers: Partial<Record<OptionKind, (text: string) => Value>> = {
   text: text => text,
   port: parsePort,
   address: parseAddress,
+  network: parseNetwork,
   seconds: readNumber,
   count: text => (/^[1-9]\d{0,8}$/.test(text) ? Number(text) : undefined),
 }
@@ -94,6 +96,7 @@ const readers: Partial<Record<OptionKind, (text: string) => Value>> = {
 const examples: Partial<Record<OptionKind, string>> = {
   port: '8080',
   address: '127.0.0.1',
+  network: '192.0.2.0/24',
   seconds: '10',
   count: '4096',
 }
@@ -101,6 +104,7 @@ const examples: Partial<Record<OptionKind, string>> = {
 const wanted: Partial<Record<OptionKind, string>> = {
   port: 'a port: give a number from 1 to 65535',
   address: 'an IP address: give one of this machine, like 127.0.0.1 or ::1',
+  network: 'a network: give one like 192.0.2.0/24 or 2001:db8::/32, or an address',
   seconds: 'a number of seconds above 0 (and at most a million)',
   count: 'a whole number from 1 to 999999999',
 }

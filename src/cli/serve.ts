@@ -4,11 +4,12 @@ import colors from 'picocolors'
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
 import { StageError } from '../errors.ts'
 import { createNodeHost } from '../host/node.ts'
+import type { Network } from '../networks.ts'
 import type { ServerEvent } from '../server/events.ts'
 import { type ServerOptions, createServer } from '../server/server.ts'
 import { eventToJson } from './json.ts'
 import { createOutput } from './output.ts'
-import { createServerTranscript } from './server-transcript.ts'
+import { countersText, createServerTranscript } from './server-transcript.ts'
 
 export type ServeOptions = {
   ports: readonly number[]
@@ -17,6 +18,10 @@ export type ServeOptions = {
   expirySeconds: number | undefined
   broadcastSeconds: number | undefined
   splitStages: boolean
+  strict: boolean
+  classic: boolean
+  allow: readonly Network[]
+  deny: readonly Network[]
   output: 'transcript' | 'json' | 'quiet'
 }
 
@@ -49,6 +54,11 @@ export const serve = (options: ServeOptions): Promise<number> =>
       server.close()
       finish(code)
     }
+    process.on('SIGUSR1', () => {
+      const counters = server.counters()
+      if (options.output === 'json') output.line(eventToJson({ event: 'counters', counters }, performance.now()))
+      else warn(countersText(counters))
+    })
     process.once('SIGINT', () => stop(new StageError('interrupted', 'interrupted').exitCode))
     process.once('SIGTERM', () => stop(0))
   })
@@ -60,6 +70,11 @@ const serverOptions = (options: ServeOptions): ServerOptions => {
   return {
     listen: [...new Set(ports)].flatMap(port => hosts.map(host => ({ ...host, port }))),
     splitStages: options.splitStages,
+    strict: options.strict,
+    classic: options.classic,
+    allow: options.allow,
+    deny: options.deny,
+    ...(options.classic && { expiryMs: Infinity }),
     ...(options.capacity !== undefined && { capacity: options.capacity }),
     ...(options.expirySeconds !== undefined && { expiryMs: options.expirySeconds * 1000 }),
     ...(options.broadcastSeconds !== undefined && { broadcastMs: options.broadcastSeconds * 1000 }),

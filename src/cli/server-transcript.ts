@@ -62,7 +62,7 @@ export const createServerTranscript = (
           saidFull = true
           return
         case 'closed':
-          return wasReady ? line(summary(event.counters)) : undefined
+          return wasReady ? line(`Stopped after ${countersText(event.counters)}.`) : undefined
       }
     },
     second() {
@@ -81,13 +81,16 @@ const bufferWarning = (bytes: number): string =>
   `the system gave a receive buffer of ${Math.round(bytes / 1024)} KiB instead of 4096: ` +
   'a burst of clients may be lost; as root: sysctl net.core.rmem_max=4194304'
 
-export const summary = (counters: Counters): string => {
+/** All that was counted, in a line. */
+export const countersText = (counters: Counters): string => {
   const { answered, ...dropped } = counters.dispositions
   const reasons = Object.entries(dropped).filter(([, count]) => count > 0)
   const why = reasons.map(([reason, count]) => `${count} ${reason}`).join(', ')
+  const held = counters.unpaid + counters.pushesSuppressed
   return (
-    `Stopped after ${counters.datagramsIn} datagrams: ${answered} answered, ` +
-    `${counters.datagramsIn - answered} dropped${why && ` (${why})`}, ${counters.pushed} pushed.`
+    `${counters.datagramsIn} datagrams: ${answered} answered, ` +
+    `${counters.datagramsIn - answered} dropped${why && ` (${why})`}, ${counters.pushed} pushed` +
+    `${held > 0 ? `, ${held} held back by the limits` : ''}; ${counters.entries} in the phonebook`
   )
 }
 

@@ -15,6 +15,10 @@ export const serverTable = {
   expiry: { kind: 'seconds' },
   broadcast: { kind: 'seconds' },
   stages: { kind: 'switch' },
+  strict: { kind: 'switch' },
+  classic: { kind: 'switch' },
+  allow: { kind: 'network', many: true },
+  deny: { kind: 'network', many: true },
   ...everywhere,
 } as const satisfies OptionTable
 

@@ -1,5 +1,6 @@
 // test-server: options in, a running Stage Manager out. The server itself is loaded only when there is one to run.
 import { StageError } from '../errors.ts'
+import type { Network } from '../networks.ts'
 import { parseOptions } from './options.ts'
 import { run, version } from './run.ts'
 import { clientTable, exitCodeHelp, serverTable } from './tables.ts'
@@ -16,12 +17,18 @@ Options:
       --expiry SECONDS   forget a client that was not heard of for so long (120)
       --broadcast SECONDS  send the whole phonebook to everybody in this interval (never)
       --stages           read an older client's name@stage as a name on a stage of its own
+      --allow NETWORK    answer only these addresses (192.0.2.0/24); may be repeated
+      --deny NETWORK     never answer these; may be repeated
+      --strict           no courtesy for older clients: nobody who has not shown that he hears
+                         us gets more than three times what he sent
+      --classic          as the older server: no limits at all, no expiry, a plain ring of slots
+                         (not for the open Internet)
       --json             print one JSON object per event, and nothing else
   -q, --quiet            print warnings and errors only
   -h, --help             print this help
       --version          print the version
 
-DEBUG=stage:* in the environment shows on stderr what happens to every datagram.
+SIGUSR1 prints the counters. DEBUG=stage:* in the environment shows on stderr what happens to every datagram.
 
 Examples:
   test-server                              on port 8080, for everybody
@@ -40,6 +47,9 @@ export const main = (args: readonly string[]): Promise<never> =>
     }
     if (options['json'] && options['quiet'])
       throw new StageError('usage', '--json and -q exclude each other: choose one')
+    if (options['strict'] && options['classic']) {
+      throw new StageError('usage', '--strict and --classic exclude each other: choose one')
+    }
     const { serve } = await import('./serve.ts')
     return serve({
       ports: options['port'] as number[],
@@ -48,6 +58,10 @@ export const main = (args: readonly string[]): Promise<never> =>
       expirySeconds: options['expiry'] as number | undefined,
       broadcastSeconds: options['broadcast'] as number | undefined,
       splitStages: options['stages'] as boolean,
+      strict: options['strict'] as boolean,
+      classic: options['classic'] as boolean,
+      allow: options['allow'] as Network[],
+      deny: options['deny'] as Network[],
       output: options['json'] ? 'json' : options['quiet'] ? 'quiet' : 'transcript',
     })
   })

@@ -37,7 +37,7 @@ const batch = 100
 const stepMs = 50
 
 export const fuzz = ({ target, count, seed, onProgress }: FuzzOptions): FuzzResult => {
-  const stage = createStage({ seed, trace: false, link: { latencyMs: 1 } })
+  const stage = createStage({ seed, trace: false, keepEvents: false, link: { latencyMs: 1 } })
   const at = stage.world.internet.attach(forger, ['198.51.100.250'])
   const random = seededRandom(seed, `fuzz ${target}`)
   const run = targets[target](stage, random, at)
@@ -78,7 +78,7 @@ const send = (at: Attachment, bytes: Uint8Array, from: Endpoint, to: Endpoint): 
 
 const anybody = (random: Random): Endpoint => ({
   address: `192.0.${Math.floor(random.next() * 16)}.${Math.floor(random.next() * 256)}`,
-  port: Math.floor(random.next() * 65_536),
+  port: random.next() < 0.001 ? 0 : Math.floor(random.next() * 65_536),
 })
 
 const targets: Record<FuzzTarget, (stage: Stage, random: Random, at: Attachment) => Run> = {

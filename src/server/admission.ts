@@ -6,7 +6,7 @@ import { headerBytes } from '../headers.ts'
 import type { Allowance, Standing } from '../dialects/dialect.ts'
 import type { Entry } from '../phonebook.ts'
 import { Buckets } from './buckets.ts'
-import { type Network, isWithin } from './networks.ts'
+import { type Network, isWithin } from '../networks.ts'
 
 const unprovenFactor = 3
 const unprovenDatagrams = 3

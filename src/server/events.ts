@@ -51,4 +51,5 @@ export type ServerEvent =
       readonly length: number
     }
   | { readonly event: 'error'; readonly error: StageError }
+  | { readonly event: 'counters'; readonly counters: Counters }
   | { readonly event: 'closed'; readonly counters: Counters }

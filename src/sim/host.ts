@@ -3,7 +3,7 @@
 import {
   type Endpoint,
   type Family,
-  classifyAddress,
+  isLoopback,
   familyOf,
   formatEndpoint,
   isCanonical,
@@ -134,7 +134,7 @@ export class SimHost implements Host, Box, SocketHost {
   }
 
   #isOwn(address: string): boolean {
-    return this.attachment.addresses.includes(address) || classifyAddress(address) === 'loopback'
+    return this.attachment.addresses.includes(address) || isLoopback(address)
   }
 
   /** The exact address before the wildcard, as on Linux. */
@@ -149,7 +149,7 @@ export class SimHost implements Host, Box, SocketHost {
   #sourceAddress(bound: string, to: string): string | undefined {
     if (familyOf(bound) !== familyOf(to)) return undefined
     if (!isWildcard(bound)) return bound
-    if (classifyAddress(to) === 'loopback') return familyOf(to) === 4 ? '127.0.0.1' : '::1'
+    if (isLoopback(to)) return familyOf(to) === 4 ? '127.0.0.1' : '::1'
     if (this.attachment.addresses.includes(to)) return to
     return this.attachment.addresses.find(address => familyOf(address) === familyOf(to))
   }
@@ -190,8 +190,7 @@ const sendProblem = (
 ): string | undefined => {
   if (!isPort(to.port)) return 'ERR_SOCKET_BAD_PORT'
   if (bytes.length > largestPayload) return 'EMSGSIZE'
-  if (!Number.isInteger(ttl) || ttl < 1 || ttl > 255 || (classifyAddress(bound) === 'loopback' && !toOwn))
-    return 'EINVAL'
+  if (!Number.isInteger(ttl) || ttl < 1 || ttl > 255 || (isLoopback(bound) && !toOwn)) return 'EINVAL'
   return undefined
 }
 

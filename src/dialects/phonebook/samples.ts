@@ -12,6 +12,10 @@ export const samples: readonly Uint8Array[] = [
   encodeRegistration({ name: 'alice', newer: true, stage: '', hosts: [] }, true),
   text('bob v=2 seek=alice stage=jam cookie=abcdefgh host=10.0.0.1:5000 host=[fe80::1]:6000'),
   text('carol v=2 seek=dave'),
+  text('dave v=2 stage=opera seek=carol'),
+  // Words of the other dialects are no names.
+  text('REGISTER'),
+  text('LIST_ACK:1,(192.0.2.1, 5000)'),
   text('0,2,alice,198.51.100.1,5000\n1,2,bob,198.51.100.2,5000,v=2,ok=1,pair=abcdefghijklmnop,host=10.0.0.1:5000\n'),
   text('0,1,alice,198.51.100.1,5000,v=2,ok=1,cookie=abcdefghijklmnop\n'),
   text('1,2,bob,198.51.100.2,5000\n'),

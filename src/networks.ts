@@ -1,5 +1,5 @@
 // Law: pure. Networks in CIDR notation (RFC 4632, RFC 4291 s.2.3).
-import { addressToBytes, familyOf, parseAddress } from '../endpoint.ts'
+import { addressToBytes, familyOf, parseAddress } from './endpoint.ts'
 
 export type Network = { readonly bytes: readonly number[]; readonly bits: number }
 
