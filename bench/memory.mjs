@@ -1,6 +1,7 @@
 // What the server keeps: of a full book, and of a flood of names that nobody heard of before.
 import { startServer } from './children.mjs'
 import { beginsPacked, openLoad } from './load.mjs'
+import { paying } from './registrations.mjs'
 import { figure } from './stats.mjs'
 
 const capacity = 4096
@@ -10,6 +11,8 @@ const older = 20_000
 const sockets = 200
 const volleySize = 1000
 const mostGrowthMiB = 16
+/** Noise of the collector; what leaks keeps an entry. */
+const mostHeapPerName = 10
 const mebibyte = 1024 * 1024
 
 /** @param {(text: string) => void} progress */
@@ -23,7 +26,7 @@ export const run = async progress => {
     for (let at = from; at < to; at += newer ? volleySize : 100) {
       const size = Math.min(newer ? volleySize : 100, to - at)
       const messages = Array.from({ length: size }, (_, i) =>
-        Buffer.from(newer ? `name${at + i} v=2 seek=name${at + i - 1}` : `name${at + i}`),
+        Buffer.from(newer ? `name${at + i} v=2 seek=name${at + i - 1}` : paying(`name${at + i}`)),
       )
       const wanted = size * (newer ? 1 : 16)
       lost += wanted - (await load.volley(server, messages, wanted, newer ? beginsPacked : () => true))
@@ -63,6 +66,9 @@ export const run = async progress => {
       atMost: mostGrowthMiB,
       note: `${flooded} new names from ${sockets} ports, after ${older}; peak ${(peak / mebibyte).toFixed(1)} MiB${lost > 0 ? `; ${lost} answers LOST` : ''}`,
     }),
-    figure('memory: heap growth in a flood', (after.kept - warm.kept) / flooded, 'bytes/name', { atMost: 1 }),
+    figure('memory: heap growth in a flood', (after.kept - warm.kept) / flooded, 'bytes/name', {
+      atMost: mostHeapPerName,
+      note: 'a name that leaks would keep some hundred',
+    }),
   ]
 }

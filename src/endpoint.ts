@@ -53,7 +53,7 @@ export const parsePort = (text: string): number | undefined => {
 
 /** `192.0.2.1:5000` or `[2001:db8::1]:5000`; only canonical spellings, only ports that a datagram can be sent to. */
 export const parseEndpoint = (text: string): Endpoint | undefined => {
-  const match = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d+)$/.exec(text)
+  const match = /^(?:\[([^\]]*:[^\]]*)\]|([^:[\]]*)):(\d+)$/.exec(text)
   if (!match) return undefined
   const spelled = match[1] ?? match[2] ?? ''
   const address = parseAddress(spelled)

@@ -1,15 +1,15 @@
 // Law: pure. What may be a name on a stage, and what may be a stage.
+import { utf8Length } from './utf8.ts'
 
 const forbidden = /[\p{Cc}\p{Cf}\p{Cs}\p{Z},]/u
 const verbs = new Set(['REGISTER', 'REGISTERED', 'LIST', 'CONNECT', 'EXIT', 'BIND', 'ERROR'])
-const encoder = new TextEncoder()
 
 export const longestName = 64
 
 /** Why the text can't be a name, or undefined where it can. A server takes a name byte for byte. */
 export const nameProblem = (name: string): 'empty' | 'too-long' | 'forbidden-character' | 'reserved' | undefined => {
   if (name === '') return 'empty'
-  if (name.length > longestName || encoder.encode(name).length > longestName) return 'too-long'
+  if (name.length > longestName || utf8Length(name) > longestName) return 'too-long'
   if (forbidden.test(name)) return 'forbidden-character'
   if (isReserved(name)) return 'reserved'
   return undefined

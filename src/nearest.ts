@@ -1,6 +1,6 @@
 // Law: pure. "Did you mean ...?"
 
-/** The word that the given one was probably meant to be: at most two slips away, and less than half of it. */
+/** The word that the given one was probably meant to be: at most two slips away, and not more than half of it. */
 export const nearest = (word: string, words: readonly string[]): string | undefined => {
   let best: string | undefined
   let fewest = Math.min(2, Math.floor(word.length / 2)) + 1

@@ -39,6 +39,10 @@ export type Entry = {
   creditBytes: number
   /** The cookie of this endpoint, once made; a live entry keeps its own. */
   cookie: string | undefined
+  /** What its dialect has made of it and wants to use again. */
+  cached: unknown
+  /** The token that it shares with a mutual seeker, and the endpoints that it was made for. */
+  pair: { readonly of: Entry; readonly mine: Endpoint; readonly theirs: Endpoint; readonly token: string } | undefined
   refreshedAtMs: number
   /** The prefix that it came from first. */
   crowd: string
@@ -51,9 +55,9 @@ export type Registered = {
   readonly entry: Entry
   readonly change: 'added' | 'moved' | 'refreshed'
   /** Where it was before it moved, if it speaks the extensions and was proven there. */
-  readonly formerly?: Place
+  readonly formerly: Place | undefined
   /** The live entry that lost its slot to it. */
-  readonly displaced?: Entry
+  readonly displaced: Entry | undefined
 }
 
 export type PhonebookOptions = {
@@ -135,7 +139,7 @@ export class Phonebook {
     const { endpoint: former, via } = known
     const wasProven = known.proven && known.newer
     const moved = !sameEndpoint(former, registration.endpoint)
-    this.#unseek(known)
+    if (known.seek !== registration.seek) this.#unseek(known)
     known.endpoint = moved ? registration.endpoint : former
     known.door = registration.door
     known.via = registration.via
@@ -148,8 +152,9 @@ export class Phonebook {
       known.creditBytes = 0
     }
     this.#refresh(known, nowMs)
-    if (!moved) return { entry: known, change: 'refreshed' }
-    return { entry: known, change: 'moved', ...(wasProven && { formerly: { endpoint: former, via } }) }
+    if (!moved) return { entry: known, change: 'refreshed', formerly: undefined, displaced: undefined }
+    const formerly = wasProven ? { endpoint: former, via } : undefined
+    return { entry: known, change: 'moved', formerly, displaced: undefined }
   }
 
   /** It has shown that it hears us where it is. */
@@ -189,12 +194,20 @@ export class Phonebook {
     if (displaced) this.remove(displaced)
     const slot = displaced ? displaced.slot : this.#nextFree()
     const entry: Entry = {
-      ...registration,
+      name: registration.name,
+      stage: registration.stage,
       slot,
+      endpoint: registration.endpoint,
+      door: registration.door,
+      via: registration.via,
+      newer: registration.newer,
       seek: registration.seek,
+      hosts: registration.hosts,
       proven: false,
       creditBytes: 0,
       cookie: undefined,
+      cached: undefined,
+      pair: undefined,
       refreshedAtMs: nowMs,
       crowd: '',
     }
@@ -205,7 +218,7 @@ export class Phonebook {
     this.#byPlacement.touch(entry)
     this.#doubt(entry)
     this.#refresh(entry, nowMs)
-    return { entry, change: 'added', ...(displaced && { displaced }) }
+    return { entry, change: 'added', formerly: undefined, displaced }
   }
 
   /** Who makes room for a newcomer: somebody of its own crowd, else somebody unproven, else the oldest. */
@@ -248,7 +261,8 @@ export class Phonebook {
     if (entry.seek === undefined) return
     const key = keyOf(entry.seek, entry.stage)
     const seekers = this.#seekers.get(key)
-    if (seekers) seekers.add(entry)
+    if (seekers)
+      seekers.add(entry) // where it may be already
     else this.#seekers.set(key, new Set([entry]))
   }
 

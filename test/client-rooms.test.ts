@@ -1,6 +1,7 @@
 // The client's pure rooms, each driven by hand: literal inputs, and the time as an argument.
 import t from 'tap'
 import fc from 'fast-check'
+import { decodeUtf8 } from '../src/utf8.ts'
 import { type Endpoint, endpointKey } from '../src/endpoint.ts'
 import { isStage, nameProblem } from '../src/name.ts'
 import { nearest } from '../src/nearest.ts'
@@ -20,7 +21,6 @@ import { type Line, type RegistrationRequest, decodeRegistration, encodeLine } f
 import {
   type PeerMessage,
   decodePeerMessage,
-  decodeText,
   directMessage,
   encodePeerMessage,
 } from '../src/dialects/phonebook/peer.ts'
@@ -1165,7 +1165,7 @@ t.test('an older peer gets its text once a second for forty seconds, and nothing
   rig.runTo(59_000)
   t.equal(rig.sent.length, 40)
   t.ok(rig.sent.every(({ atMs }, i) => atMs === i * 1000))
-  t.ok(rig.sent.every(({ bytes }) => decodeText(bytes) === directMessage('alice', 'bob')))
+  t.ok(rig.sent.every(({ bytes }) => decodeUtf8(bytes) === directMessage('alice', 'bob')))
   rig.runTo(60_000)
   rig.learn({ newer: false })
   t.equal(rig.sent.length, 41, 'the phonebook still shows it after a minute')

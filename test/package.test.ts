@@ -63,6 +63,17 @@ t.test('packed, installed elsewhere, run', async t => {
      export const isOurs = (error: unknown): boolean => error instanceof StageError && error.code === 'peer-absent'\n`,
   )
   const tsc = join(root, 'node_modules/.bin/tsc')
-  const typed = run(elsewhere, tsc, '--noEmit', '--strict', '--module', 'nodenext', '--lib', 'es2023,dom', 'typed.ts')
+  const typed = run(
+    elsewhere,
+    tsc,
+    '--noEmit',
+    '--ignoreConfig',
+    '--strict',
+    '--module',
+    'nodenext',
+    '--lib',
+    'es2023,dom',
+    'typed.ts',
+  )
   t.equal(typed.status, 0, typed.stdout)
 })

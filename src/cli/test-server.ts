@@ -28,7 +28,8 @@ Options:
   -h, --help             print this help
       --version          print the version
 
-SIGUSR1 prints the counters. DEBUG=stage:* in the environment shows on stderr what happens to every datagram.
+SIGUSR1 prints the counters. DEBUG=stage:* in the environment shows on stderr what happens to
+every datagram.
 
 Examples:
   test-server                              on port 8080, for everybody

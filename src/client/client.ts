@@ -4,7 +4,8 @@ import { StageError } from '../errors.ts'
 import type { Host, UdpSocket } from '../host.ts'
 import { nameProblem } from '../name.ts'
 import { nearest } from '../nearest.ts'
-import { decodeText, encodeText, longestPayload, longestText } from '../dialects/phonebook/peer.ts'
+import { encodeText, longestPayload, longestText } from '../dialects/phonebook/peer.ts'
+import { decodeUtf8, encodeUtf8 } from '../utf8.ts'
 import type { ClientEvent, Waiting } from './events.ts'
 import { Puncher, type PunchState } from './puncher.ts'
 import { Registrar } from './registrar.ts'
@@ -281,13 +282,9 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     send(message) {
       if (closed || !puncher.session) return 'not-connected'
       const binary = puncher.session.tag !== undefined
-      const text = typeof message === 'string' ? message : decodeText(message)
+      const text = typeof message === 'string' ? message : decodeUtf8(message)
       if (!binary && text === undefined) return 'not-text'
-      const bytes = !binary
-        ? encodeText(text ?? '')
-        : typeof message === 'string'
-          ? new TextEncoder().encode(message)
-          : message
+      const bytes = !binary ? encodeText(text ?? '') : typeof message === 'string' ? encodeUtf8(message) : message
       if (bytes.length > (binary ? longestPayload : longestText)) return 'too-long'
       puncher.send(bytes, host.now())
       schedule()

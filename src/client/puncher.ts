@@ -6,12 +6,12 @@ import {
   type PeerMessage,
   type Tag,
   decodePeerMessage,
-  decodeText,
   directMessage,
   encodePeerMessage,
   encodeText,
   isPeerMessage,
 } from '../dialects/phonebook/peer.ts'
+import { decodeUtf8 } from '../utf8.ts'
 import { type Candidate, Candidates } from './candidates.ts'
 import type { ClientEvent } from './events.ts'
 import { Manners } from './manners.ts'
@@ -219,7 +219,8 @@ export class Puncher {
   #challenge(message: Tagged, from: Endpoint, nowMs: number): void {
     const candidate = this.#candidates.add(from, 'peer-reflexive', nowMs)
     if (!candidate) return
-    if (message.type === 'data' && this.#held.length < mostHeld) this.#held.push({ message, from })
+    if (message.type === 'data') this.#held.push({ message, from })
+    if (this.#held.length > mostHeld) this.#held.shift()
     if (candidate.nextMs === Infinity) candidate.nextMs = nowMs
     this.tick(nowMs)
   }
@@ -231,7 +232,7 @@ export class Puncher {
   }
 
   #receiveText(bytes: Uint8Array, from: Endpoint, nowMs: number): void {
-    const text = decodeText(bytes)
+    const text = decodeUtf8(bytes)
     const session = this.#session
     if (session?.tag || !this.#isOlderPeer(from, text)) {
       // An older peer, or ours on an older server, may be here before its entry is: it will say so again.
@@ -304,7 +305,7 @@ export class Puncher {
     this.#rival = undefined
     this.#held = []
     const session = this.#session
-    if (!rival || !session?.tag || session.heardHereMs > rival.sinceMs) return
+    if (!rival || !session?.tag || session.heardHereMs >= rival.sinceMs) return
     if (sameBytes(session.tag, rival.tag)) this.#move(session, rival.endpoint, nowMs)
     else this.#establish(rival.endpoint, rival.tag, nowMs)
   }

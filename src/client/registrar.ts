@@ -10,6 +10,8 @@ const nextAddressMs = 500
 /** Unanswered registrations after which the host is looked up again. */
 const missesUntilLookup = 2
 const mostServers = 8
+/** An answer is late after so many round trips. */
+const roundTrips = 1.5
 
 export type RegistrarOptions = {
   readonly name: string
@@ -36,6 +38,9 @@ export class Registrar {
   #newerServer = false
   #misses = 0
   #awaiting = false
+  #sentMs = 0
+  /** As it was measured last: a server that is far away is not asked twice for each answer. */
+  #roundTripMs = 0
   #nextMs = Infinity
   #lookingSinceMs = 0
   #connected = false
@@ -131,7 +136,9 @@ export class Registrar {
 
   #register(nowMs: number): void {
     this.#awaiting = true
-    this.#nextMs = nowMs + jittered(retryDelayMs(this.#misses), this.#options.random())
+    this.#sentMs = nowMs
+    const retryMs = Math.max(retryDelayMs(this.#misses), roundTrips * this.#roundTripMs)
+    this.#nextMs = nowMs + jittered(retryMs, this.#options.random())
     const active = this.#active
     const asked = this.#servers.slice(0, this.#trying)
     if (!active) asked.forEach(server => this.#sendTo(server))
@@ -148,7 +155,7 @@ export class Registrar {
       seek,
       stage,
       hosts: this.#options.hosts(),
-      ...(cookie !== undefined && { cookie }),
+      cookie,
     }
     onEvent({ event: 'registering', name, server })
     send(encodeRegistration(request, cookie === undefined && !this.#active), server)
@@ -157,11 +164,13 @@ export class Registrar {
   #receiveOwn(own: Line, from: Endpoint, nowMs: number): void {
     const { name, onEvent } = this.#options
     // A newer server's answer has a cookie on our own line; without one it tells who else has our name now.
-    if (own.cookie === undefined && this.#newerServer && isSame(from, this.#active))
+    if (own.cookie === undefined && this.#newerServer && isSame(from, this.#active) && !this.#isAnswer(own)) {
       return this.#noteConflict(own.endpoint)
+    }
     const news = !isSame(own.endpoint, this.#mapped) || !isSame(from, this.#active)
     this.#active = from
     this.#mapped = own.endpoint
+    if (this.#awaiting && this.#misses === 0) this.#roundTripMs = nowMs - this.#sentMs
     this.#awaiting = false
     this.#misses = 0
     this.#trying = 1
@@ -169,11 +178,17 @@ export class Registrar {
     this.#nextMs = nowMs + this.#pollMs(nowMs)
     if (news) onEvent({ event: 'registered', name, server: from, endpoint: own.endpoint })
     this.#newerServer = own.cookie !== undefined
-    if (own.cookie === this.#cookie || own.cookie === undefined) return
+    if (own.cookie === this.#cookie) return
     this.#cookie = own.cookie
+    if (own.cookie === undefined) return
     if (this.#echoed) return
     this.#register(nowMs)
     this.#echoed = true
+  }
+
+  /** An older server may have taken the place of a newer one: its answers show us where we are, and have no cookie. */
+  #isAnswer(own: Line): boolean {
+    return this.#awaiting && (isSame(own.endpoint, this.#mapped) || this.#misses >= missesUntilLookup)
   }
 
   #noteConflict(endpoint: Endpoint): void {

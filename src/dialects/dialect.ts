@@ -37,8 +37,9 @@ export type Answer = {
   /** To the source of the request. */
   readonly datagrams: readonly Uint8Array[]
   /** To others whom the request concerns. */
-  readonly elsewhere?: readonly (Place & { readonly bytes: Uint8Array })[]
-  readonly registered?: Registered & { readonly standing: Standing }
+  readonly elsewhere: readonly (Place & { readonly bytes: Uint8Array })[]
+  readonly registered?: Registered
+  readonly standing: Standing
 }
 
 export interface Dialect<Request> {

@@ -12,6 +12,9 @@ import type { Host, SendOptions, UdpSocket } from '../host.ts'
 const wantedReceiveBuffer = 4 * 1024 * 1024
 /** libuv queues without a bound when the network is slower than we are. */
 const longestSendQueue = 4 * 1024 * 1024
+/** To hear of an error costs a callback, a tenth of the sending. So it is asked for the first datagrams of each thousand. */
+const reportFirst = 100
+const reportEvery = 1000
 const bindRetries = 3
 const lookupRetries = 2
 const defaultTtl = 64
@@ -50,6 +53,9 @@ class NodeUdpSocket implements UdpSocket {
   receiveBufferBytes: number | undefined
   #socket: Socket | undefined
   #closed = false
+  #sends = 0
+  /** The address that was sent to last: an answer of 16 datagrams is checked once. */
+  #lastGood = ''
   #waiting: [Uint8Array, Endpoint, SendOptions | undefined][] = []
   #onDatagram: (bytes: Uint8Array, from: Endpoint) => void = () => {}
   #onReady: () => void = () => {}
@@ -76,18 +82,26 @@ class NodeUdpSocket implements UdpSocket {
       this.#waiting.push([bytes, to, options])
       return
     }
-    if (isIP(to.address) === 0 || !(to.port > 0 && to.port < 65536)) {
+    if (!this.#isSendable(to)) {
       return this.#onError(new RangeError(`not an endpoint to send to: ${to.address} ${to.port}`), false)
     }
     if (socket.getSendQueueSize() > longestSendQueue) return this.#onError(new Error('the send queue is full'), false)
     try {
       // With the synchronous lookup below a send takes the TTL that holds at its call.
       if (options?.ttl !== undefined) socket.setTTL(options.ttl)
-      socket.send(bytes, to.port, to.address, this.#sent)
+      if (this.#sends++ % reportEvery < reportFirst) socket.send(bytes, to.port, to.address, this.#sent)
+      else socket.send(bytes, to.port, to.address)
       if (options?.ttl !== undefined) socket.setTTL(defaultTtl)
     } catch (error) {
       this.#onError(error as Error, false)
     }
+  }
+
+  #isSendable({ address, port }: Endpoint): boolean {
+    if (!(port > 0 && port < 65536)) return false
+    if (address !== this.#lastGood && isIP(address) === 0) return false
+    this.#lastGood = address
+    return true
   }
 
   onDatagram(handler: (bytes: Uint8Array, from: Endpoint) => void): void {

@@ -22,7 +22,13 @@ export const createSecrets = (key: Uint8Array): Secrets => {
     cookie: (endpoint, nowMs) => cookieOf(endpoint, epochOf(nowMs)),
     isCookieOf: (cookie, endpoint, nowMs) =>
       cookie === cookieOf(endpoint, epochOf(nowMs)) || cookie === cookieOf(endpoint, epochOf(nowMs) - 1),
-    pairToken: (a, b) => keyed(`pair ${[identity(a), identity(b)].sort().join(' ')}`),
+    pairToken(a, b) {
+      const known = a.pair
+      if (known && known.of === b && known.mine === a.endpoint && known.theirs === b.endpoint) return known.token
+      const token = keyed(`pair ${[identity(a), identity(b)].sort().join(' ')}`)
+      a.pair = { of: b, mine: a.endpoint, theirs: b.endpoint, token }
+      return token
+    },
   }
 }
 

@@ -4,7 +4,7 @@ import { type Endpoint, endpointKey, isWildcard } from '../endpoint.ts'
 import { StageError } from '../errors.ts'
 import type { Host, UdpSocket } from '../host.ts'
 import { type Entry, Phonebook } from '../phonebook.ts'
-import type { Answer, Desk } from '../dialects/dialect.ts'
+import type { Answer, Desk, Standing } from '../dialects/dialect.ts'
 import { dialects, recognise } from '../dialects/index.ts'
 import { Admission, type AdmissionOptions, standingOf } from './admission.ts'
 import { createBroadcast } from './broadcast.ts'
@@ -90,16 +90,16 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
   const pushes = new Pushes({ phonebook, clock: host, introduce })
   const broadcast = createBroadcast({ phonebook, host, intervalMs: broadcastMs, introduce })
 
-  const paid = (datagrams: readonly Uint8Array[], { entry, standing }: NonNullable<Answer['registered']>): boolean => {
-    const bytes = datagrams.reduce((sum, { length }) => sum + length, 0)
+  const paid = (datagrams: readonly Uint8Array[], entry: Entry, standing: Standing): boolean => {
+    let bytes = 0
+    for (const { length } of datagrams) bytes += length
     return admission.pay(entry, bytes, datagrams.length, standing, host.now())
   }
 
-  const settle = (answer: Answer, from: Endpoint, via: number): void => {
-    const { datagrams, registered } = answer
-    if (registered && !paid(datagrams, registered)) return
+  const settle = ({ datagrams, elsewhere, registered, standing }: Answer, from: Endpoint, via: number): void => {
+    if (registered && !paid(datagrams, registered.entry, standing)) return
     for (const bytes of datagrams) send(bytes, from, via)
-    for (const other of answer.elsewhere ?? []) if (pushes.spend()) send(other.bytes, other.endpoint, other.via)
+    for (const other of elsewhere) if (pushes.spend()) send(other.bytes, other.endpoint, other.via)
     if (!registered) return
     const { entry, change, displaced } = registered
     const { door, name, stage, endpoint, slot } = entry

@@ -2,6 +2,7 @@
 import { type Endpoint, familyOf } from '../../endpoint.ts'
 import type { Entry, Registered } from '../../phonebook.ts'
 import { isStage, nameProblem } from '../../name.ts'
+import { encodeUtf8, utf8Length } from '../../utf8.ts'
 import type { Allowance, Answer, Desk, Dialect } from '../dialect.ts'
 import {
   type LineFields,
@@ -18,8 +19,6 @@ const mostToOlder = 16
 /** Up to here a seeker sees its whole stage; on a larger one, only whom it seeks. */
 const smallStage = 16
 
-const encoder = new TextEncoder()
-
 export const phonebook: Dialect<RegistrationRequest> = {
   door: 'phonebook',
   recognises: () => true, // the last one asked: whatever begins with a legal name
@@ -29,7 +28,9 @@ export const phonebook: Dialect<RegistrationRequest> = {
   answer(asked, from, bytesIn, desk) {
     const request = desk.splitStages && !asked.newer ? splitStage(asked) : asked
     const { phonebook: book, nowMs, via } = desk
-    const registered = book.register({ ...request, endpoint: from, door: 'phonebook', via, seek: request.seek }, nowMs)
+    const { name, stage, newer, seek, hosts } = request
+    const registration = { name, stage, newer, seek, hosts, endpoint: from, door: 'phonebook', via } as const
+    const registered = book.register(registration, nowMs)
     const { entry } = registered
     const { cookie } = request
     const echoed = cookie !== undefined && (cookie === entry.cookie || desk.isCookieOf(cookie, from))
@@ -38,13 +39,13 @@ export const phonebook: Dialect<RegistrationRequest> = {
     const standing = !request.newer ? 'older' : echoed ? 'proven' : 'unproven'
     const allowance = desk.allowance(entry, bytesIn, standing)
     const datagrams = request.newer ? packed(entry, desk, allowance) : plain(entry, desk, allowance)
-    return { datagrams, elsewhere: notice(registered, desk), registered: { ...registered, standing } }
+    return { datagrams, elsewhere: notice(registered, desk), registered, standing }
   },
 
   introduce(receiver, entries, desk) {
     const { count } = desk.phonebook
     const reachable = entries.filter(entry => canReach(receiver, entry.endpoint))
-    if (!receiver.newer) return reachable.map(entry => plainLine(entry, count))
+    if (!receiver.newer) return reachable.map(entry => linesOf(entry, count).plain)
     const packer = createPacker(unlimited)
     for (const entry of reachable) packer.add(formatLine(entry, count, shownTo(receiver, entry, desk)))
     return packer.datagrams()
@@ -69,7 +70,7 @@ const plain = (entry: Entry, desk: Desk, allowance: Allowance): Uint8Array[] => 
   const datagrams: Uint8Array[] = []
   let bytes = 0
   for (const listed of [entry, ...others]) {
-    const line = plainLine(listed, book.count)
+    const line = linesOf(listed, book.count).plain
     bytes += line.length + allowance.headerBytes
     if (bytes > allowance.bytes || datagrams.length >= allowance.datagrams) break
     datagrams.push(line)
@@ -90,7 +91,8 @@ const packed = (entry: Entry, desk: Desk, allowance: Allowance): Uint8Array[] =>
   if (entry.seek === undefined || book.stageSize(entry.stage) <= smallStage) {
     for (const other of book.latest(entry.stage, Infinity)) {
       if (other === entry || other === sought || !canReach(entry, other.endpoint)) continue
-      if (!packer.add(formatLine(other, book.count, { newer: other.newer, proven: other.proven }))) break
+      const { listed, listedLength } = linesOf(other, book.count)
+      if (!packer.add(listed, listedLength)) break
     }
   }
   return packer.datagrams()
@@ -98,7 +100,7 @@ const packed = (entry: Entry, desk: Desk, allowance: Allowance): Uint8Array[] =>
 
 const unlimited: Allowance = { datagrams: Infinity, bytes: Infinity, headerBytes: 0 }
 
-type Packer = { add(line: string): boolean; datagrams(): Uint8Array[] }
+type Packer = { add(line: string, length?: number): boolean; datagrams(): Uint8Array[] }
 
 const createPacker = ({ datagrams: most, bytes: mostBytes, headerBytes }: Allowance): Packer => {
   const done: Uint8Array[] = []
@@ -106,13 +108,12 @@ const createPacker = ({ datagrams: most, bytes: mostBytes, headerBytes }: Allowa
   let openBytes = 0
   let spent = 0
   const flush = (): void => {
-    if (open.length > 0) done.push(encoder.encode(open.join('')))
+    if (open.length > 0) done.push(encodeUtf8(open.join('')))
     open = []
     openBytes = 0
   }
   return {
-    add(line) {
-      const length = byteLength(line)
+    add(line, length = utf8Length(line)) {
       const fits = open.length > 0 && openBytes + length <= packedAnswer
       const cost = fits ? length : length + headerBytes
       if (spent + cost > mostBytes || (!fits && done.length + (open.length > 0 ? 1 : 0) >= most)) return false
@@ -144,23 +145,35 @@ const shownTo = (receiver: Entry, entry: Entry, desk: Desk): LineFields => {
 const canReach = (receiver: Entry, endpoint: Endpoint): boolean =>
   familyOf(receiver.endpoint.address) === 6 || familyOf(endpoint.address) === 4
 
-type Cached = { readonly endpoint: Endpoint; readonly count: number; readonly bytes: Uint8Array }
-const plainLines = new WeakMap<Entry, Cached>()
-
-/** The same bytes for everybody, until the entry moves or the book grows. */
-const plainLine = (entry: Entry, count: number): Uint8Array => {
-  const cached = plainLines.get(entry)
-  if (cached && cached.count === count && cached.endpoint === entry.endpoint) return cached.bytes
-  const bytes = encodeLine(entry, count)
-  plainLines.set(entry, { endpoint: entry.endpoint, count, bytes })
-  return bytes
+type Cached = {
+  readonly endpoint: Endpoint
+  readonly count: number
+  readonly newer: boolean
+  readonly proven: boolean
+  /** For older clients. */
+  readonly plain: Uint8Array
+  /** For newer ones who do not seek it, and its length in bytes. */
+  readonly listed: string
+  readonly listedLength: number
 }
 
-const byteLength = (text: string): number => {
-  let bytes = text.length
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i)
-    if (unit > 0x7f) bytes += unit > 0x7ff && (unit < 0xd800 || unit > 0xdfff) ? 2 : 1
+/** The lines that are the same for everybody, until the entry changes or the book grows. */
+const linesOf = (entry: Entry, count: number): Cached => {
+  const { endpoint, newer, proven } = entry
+  const cached = entry.cached as Cached | undefined
+  if (cached?.count === count && cached.endpoint === endpoint && cached.newer === newer && cached.proven === proven) {
+    return cached
   }
-  return bytes
+  const listed = formatLine(entry, count, { newer, proven })
+  const lines = {
+    endpoint,
+    count,
+    newer,
+    proven,
+    plain: encodeLine(entry, count),
+    listed,
+    listedLength: utf8Length(listed),
+  }
+  entry.cached = lines
+  return lines
 }

@@ -1,6 +1,7 @@
 // Law: pure; bytes <-> values of the phonebook dialect, docs/dialects.md section 1. Nothing here throws at foreign bytes.
 import { type Endpoint, formatEndpoint, parseAddress, parseEndpoint, parsePort } from '../../endpoint.ts'
 import { isStage, nameProblem } from '../../name.ts'
+import { decodeUtf8, encodeUtf8, utf8Length } from '../../utf8.ts'
 import type { Refusal } from '../dialect.ts'
 
 /** What a client asks for. An older client gives its name and nothing else. */
@@ -8,8 +9,8 @@ export type RegistrationRequest = {
   readonly name: string
   readonly newer: boolean
   readonly stage: string
-  readonly seek?: string
-  readonly cookie?: string
+  readonly seek?: string | undefined
+  readonly cookie?: string | undefined
   readonly hosts: readonly Endpoint[]
 }
 
@@ -21,11 +22,12 @@ export type Line = {
   readonly endpoint: Endpoint
   readonly newer: boolean
   readonly proven: boolean
-  readonly cookie?: string
-  readonly pair?: string
+  readonly cookie?: string | undefined
+  readonly pair?: string | undefined
   readonly hosts: readonly Endpoint[]
 }
 
+/** What stands behind the fifth field. */
 export type LineFields = Partial<Pick<Line, 'newer' | 'proven' | 'cookie' | 'pair' | 'hosts'>>
 
 export const mostHosts = 4
@@ -41,8 +43,6 @@ const longestOpaque = 64
 const longestAnswer = 65_535
 
 const [lineFeed, carriageReturn, blank] = [10, 13, 32]
-const encoder = new TextEncoder()
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 const endsToken = (byte: number | undefined): boolean => byte === blank || byte === lineFeed || byte === carriageReturn
 
@@ -58,22 +58,32 @@ export const decodeRegistration = (bytes: Uint8Array): RegistrationRequest | Ref
   if (name === undefined) return 'not-utf8'
   const problem = nameProblem(name)
   if (problem) return problem === 'reserved' ? 'reserved-name' : 'bad-name'
-  if (end === bytes.length) return { name, newer: false, stage: '', hosts: [] }
+  if (end === bytes.length) return olderRequest(name)
   return withTokens(name, bytes.subarray(end))
 }
 
+/** What a name alone asks for. */
+const olderRequest = (name: string): RegistrationRequest => ({
+  name,
+  newer: false,
+  stage: '',
+  seek: undefined,
+  cookie: undefined,
+  hosts: [],
+})
+
 const withTokens = (name: string, rest: Uint8Array): RegistrationRequest | Refusal => {
   const text = decodeUtf8(rest)
-  if (text === undefined) return { name, newer: false, stage: '', hosts: [] }
+  if (text === undefined) return olderRequest(name)
   const tokens = text.split(/[ \r\n]+/)
-  let length = encoder.encode(name).length
+  let length = utf8Length(name)
   let newer = false
   let stage = ''
   let seek: string | undefined
   let cookie: string | undefined
   const hosts: Endpoint[] = []
   for (const token of tokens) {
-    length += token === '' ? 0 : encoder.encode(token).length + 1
+    length += token === '' ? 0 : utf8Length(token) + 1
     const equals = token.indexOf('=')
     const value = token.slice(equals + 1)
     switch (equals < 0 ? '' : token.slice(0, equals)) {
@@ -95,17 +105,10 @@ const withTokens = (name: string, rest: Uint8Array): RegistrationRequest | Refus
       }
     }
   }
-  if (!newer) return { name, newer, stage: '', hosts: [] }
+  if (!newer) return olderRequest(name)
   if (length > longestRegistration) return 'too-long'
   if (stage !== '' && !isStage(stage)) return 'bad-stage'
-  return {
-    name,
-    newer,
-    stage,
-    ...(seek !== undefined && { seek }),
-    ...(cookie !== undefined && { cookie }),
-    hosts,
-  }
+  return { name, newer, stage, seek, cookie, hosts }
 }
 
 /** `pad`: with trailing blanks, as long as the server has not answered yet. */
@@ -118,7 +121,7 @@ export const encodeRegistration = (request: RegistrationRequest, pad = false): U
     if (request.cookie !== undefined) tokens.push(`cookie=${request.cookie}`)
     for (const host of request.hosts.slice(0, mostHosts)) tokens.push(`host=${formatEndpoint(host)}`)
   }
-  const bytes = encoder.encode(tokens.join(' '))
+  const bytes = encodeUtf8(tokens.join(' '))
   if (!pad || bytes.length >= paddedRegistration) return bytes
   const padded = new Uint8Array(paddedRegistration).fill(blank)
   padded.set(bytes)
@@ -141,7 +144,7 @@ export const formatLine = (entry: Listed, count: number, fields: LineFields = {}
 }
 
 export const encodeLine = (entry: Listed, count: number, fields?: LineFields): Uint8Array =>
-  encoder.encode(formatLine(entry, count, fields))
+  encodeUtf8(formatLine(entry, count, fields))
 
 /** The lines of an answer or a push that can be read; what can't be is left out. */
 export const decodeLines = (bytes: Uint8Array): Line[] => {
@@ -198,22 +201,8 @@ const decodeFields = (extras: string[]): Pick<Line, 'newer' | 'proven' | 'cookie
       }
     }
   }
-  return {
-    newer,
-    proven,
-    ...(cookie !== undefined && { cookie }),
-    ...(pair !== undefined && { pair }),
-    hosts,
-  }
+  return { newer, proven, cookie, pair, hosts }
 }
 
 /** Printable ASCII without comma and blank: what an opaque value may be made of. */
 const isOpaque = (value: string): boolean => value.length <= longestOpaque && /^[!-+\--~]+$/.test(value)
-
-const decodeUtf8 = (bytes: Uint8Array): string | undefined => {
-  try {
-    return utf8.decode(bytes)
-  } catch {
-    return undefined
-  }
-}

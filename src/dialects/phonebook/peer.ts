@@ -3,6 +3,7 @@
 // begin with (RFC 7983), so that one socket can tell them all apart.
 import { type Endpoint, addressFromBytes, addressToBytes } from '../../endpoint.ts'
 import { nameProblem } from '../../name.ts'
+import { decodeUtf8, encodeUtf8 } from '../../utf8.ts'
 
 /** 96 random bits that a check-response echoes, as in STUN (RFC 8489 s.6). */
 export type TransactionId = Uint8Array
@@ -43,9 +44,6 @@ export const longestPayload = 1200
 /** What an older peer's buffer takes. */
 export const longestText = 1000
 
-const encoder = new TextEncoder()
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
 export const isPeerMessage = (bytes: Uint8Array): boolean => bytes[0] === magic
 
 export const encodePeerMessage = (message: PeerMessage): Uint8Array => {
@@ -53,7 +51,7 @@ export const encodePeerMessage = (message: PeerMessage): Uint8Array => {
   switch (message.type) {
     case 'check': {
       const names = [message.pair, message.from, message.to].flatMap(text => {
-        const bytes = encoder.encode(text)
+        const bytes = encodeUtf8(text)
         return [bytes.length, ...bytes]
       })
       return Uint8Array.from([...head, ...message.transaction, ...message.tag, ...names])
@@ -109,11 +107,9 @@ const decodeCheck = (bytes: Uint8Array): PeerMessage | undefined => {
   for (let i = 0; i < 3; i++) {
     const length = bytes[at]
     if (length === undefined || at + 1 + length > bytes.length) return undefined
-    try {
-      texts.push(utf8.decode(bytes.subarray(at + 1, at + 1 + length)))
-    } catch {
-      return undefined
-    }
+    const text = decodeUtf8(bytes.subarray(at + 1, at + 1 + length))
+    if (text === undefined) return undefined
+    texts.push(text)
     at += 1 + length
   }
   const [pair = '', from = '', to = ''] = texts
@@ -152,13 +148,4 @@ const taken = /^(CONNECT|LIST_ACK)/
  * Text for an older peer. Programs among these take text that begins with CONNECT, CONNECT_ACK or LIST_ACK for a
  * server's answer, so such text gets a blank in front.
  */
-export const encodeText = (text: string): Uint8Array => encoder.encode(taken.test(text) ? ` ${text}` : text)
-
-/** Undefined where it is not UTF-8. */
-export const decodeText = (bytes: Uint8Array): string | undefined => {
-  try {
-    return utf8.decode(bytes)
-  } catch {
-    return undefined
-  }
-}
+export const encodeText = (text: string): Uint8Array => encodeUtf8(taken.test(text) ? ` ${text}` : text)

@@ -9,7 +9,7 @@ const transaction = new Uint8Array(12).fill(9)
 export const samples: readonly Uint8Array[] = [
   text('alice'),
   text('bob\r\n'),
-  encodeRegistration({ name: 'alice', newer: true, stage: '', hosts: [] }, true),
+  encodeRegistration({ name: 'alice', newer: true, stage: '', seek: 'bob', cookie: undefined, hosts: [] }, true),
   text('bob v=2 seek=alice stage=jam cookie=abcdefgh host=10.0.0.1:5000 host=[fe80::1]:6000'),
   text('carol v=2 seek=dave'),
   text('dave v=2 stage=opera seek=carol'),
