@@ -12,9 +12,9 @@ import type { Host, SendOptions, UdpSocket } from '../host.ts'
 const wantedReceiveBuffer = 4 * 1024 * 1024
 /** libuv queues without a bound when the network is slower than we are. */
 const longestSendQueue = 4 * 1024 * 1024
-/** To hear of an error costs a callback, a tenth of the sending. So it is asked for the first datagrams of each thousand. */
-const reportFirst = 100
-const reportEvery = 1000
+/** To ask for errors and for the queue's length costs a fifth of the sending: it is done for the first datagrams and samples. */
+const closelyAtFirst = 100
+const closelyEvery = 64
 const bindRetries = 3
 const lookupRetries = 2
 const defaultTtl = 64
@@ -54,6 +54,7 @@ class NodeUdpSocket implements UdpSocket {
   #socket: Socket | undefined
   #closed = false
   #sends = 0
+  #isFull = false
   /** The address that was sent to last: an answer of 16 datagrams is checked once. */
   #lastGood = ''
   #waiting: [Uint8Array, Endpoint, SendOptions | undefined][] = []
@@ -85,11 +86,14 @@ class NodeUdpSocket implements UdpSocket {
     if (!this.#isSendable(to)) {
       return this.#onError(new RangeError(`not an endpoint to send to: ${to.address} ${to.port}`), false)
     }
-    if (socket.getSendQueueSize() > longestSendQueue) return this.#onError(new Error('the send queue is full'), false)
+    const looksClosely = this.#sends < closelyAtFirst || this.#sends % closelyEvery === 0
+    this.#sends++
+    if (looksClosely) this.#isFull = socket.getSendQueueSize() > longestSendQueue
+    if (this.#isFull) return looksClosely ? this.#onError(new Error('the send queue is full'), false) : undefined
     try {
       // With the synchronous lookup below a send takes the TTL that holds at its call.
       if (options?.ttl !== undefined) socket.setTTL(options.ttl)
-      if (this.#sends++ % reportEvery < reportFirst) socket.send(bytes, to.port, to.address, this.#sent)
+      if (looksClosely) socket.send(bytes, to.port, to.address, this.#sent)
       else socket.send(bytes, to.port, to.address)
       if (options?.ttl !== undefined) socket.setTTL(defaultTtl)
     } catch (error) {
