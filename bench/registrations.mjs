@@ -3,7 +3,8 @@
 import { mostInFlight, beginsPacked } from './load.mjs'
 
 /** @typedef {'plain' | 'packed' | 'seek'} Kind */
-/** @typedef {{ messages: Buffer[], perAnswer: number, counts: import('./load.mjs').Counts }} Book */
+/** `datagrams`: of one answer; `perAnswer` of these count. */
+/** @typedef {{ messages: Buffer[], datagrams: number, perAnswer: number, counts: import('./load.mjs').Counts }} Book */
 
 const warmUp = 4000
 const volleySize = 200
@@ -40,6 +41,7 @@ export const fillBook = async (load, server, kind, size) => {
   const one = await load.collect(server, messages[0] ?? Buffer.alloc(0))
   const book = {
     messages,
+    datagrams: one.length,
     perAnswer: kind === 'plain' ? one.length : 1,
     counts: kind === 'plain' ? () => true : beginsPacked,
   }
@@ -52,8 +54,8 @@ export const fillBook = async (load, server, kind, size) => {
  * @param {import('./load.mjs').Load} load @param {import('./children.mjs').Child} server
  * @param {Book} book @param {number} registrations
  */
-export const measure = async (load, server, { messages, perAnswer, counts }, registrations) => {
-  const most = Math.max(1, Math.min(volleySize, Math.floor(mostInFlight / perAnswer)))
+export const measure = async (load, server, { messages, datagrams, perAnswer, counts }, registrations) => {
+  const most = Math.max(1, Math.min(volleySize, Math.floor(mostInFlight / datagrams)))
   let wanted = 0
   let got = 0
   let at = 0

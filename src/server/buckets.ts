@@ -47,6 +47,6 @@ export class Buckets {
   #indexOf(key: string): number {
     let hash = (0x811c9dc5 ^ this.#options.key) >>> 0
     for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193) >>> 0
-    return (hash ^ (hash >>> 15)) % this.#options.size
+    return ((hash ^ (hash >>> 15)) >>> 0) % this.#options.size
   }
 }
