@@ -189,7 +189,7 @@ const who = (name: string, address: string): Registration => ({
 })
 
 t.test('who makes room: a free slot, the own crowd, the unproven, the oldest; as one table', async t => {
-  const fill = (book: Phonebook, address: (i: number) => string, prove = (_: number) => false): void => {
+  const fill = (book: Phonebook, address: (i: number) => string, prove: (i: number) => boolean = () => false): void => {
     for (let i = 0; i < 8; i++) {
       const { entry } = book.register(who(`e${i}`, address(i)), i)
       if (prove(i)) book.prove(entry)
