@@ -115,6 +115,24 @@ t.test('IPv6 on loopback, and a host name', async t => {
   )
 })
 
+t.test('several ports are one stage', async t => {
+  const [first, second] = [await freePort(), await freePort()]
+  const server = start('test-server', [
+    '-p',
+    String(first),
+    '-p',
+    String(second),
+    '--host',
+    '127.0.0.1',
+    '--host',
+    '::1',
+  ])
+  await server.until(/ready to receive on port \d+\.\n.*ready to receive on port \d+\./)
+  const alice = client(first, 'alice', 'bob', '--exit-on-connect', '--timeout', '15')
+  const bob = client(second, 'bob', 'alice', '--exit-on-connect', '--timeout', '15')
+  t.same(await Promise.all([alice.ended(20_000), bob.ended(20_000)]), [0, 0])
+})
+
 t.test('a wrong argument: one line that says what and how, exit code 2', async t => {
   const rows: [string, string[], RegExp][] = [
     ['test-server', ['--prot', '1'], /unknown option --prot: did you mean --port\?/],
