@@ -112,6 +112,11 @@ export class Phonebook {
     return this.#stages.get(stage)?.all.size ?? 0
   }
 
+  /** The entries of a stage, the most recently refreshed first. */
+  inStage(stage: string): Iterable<Entry> {
+    return this.#stages.get(stage)?.all.newestFirst() ?? []
+  }
+
   /** The most recently refreshed entries of a stage, newest first. */
   latest(stage: string, most: number, wanted: (entry: Entry) => boolean = () => true): Entry[] {
     return this.#stages.get(stage)?.all.latest(most, wanted) ?? []

@@ -66,15 +66,19 @@ export class Pushes {
     this.#waiting.clear()
   }
 
-  /** One datagram of the budget for all pushes and broadcasts; false where this second's is spent. */
-  spend(): boolean {
+  /** Whether nothing more may be pushed or broadcast in this second; whoever asks wanted to. */
+  isSpent(): boolean {
     const second = Math.floor(this.#options.clock.now() / 1000)
     if (second !== this.#second) this.#sentThisSecond = 0
     this.#second = second
-    if (this.#sentThisSecond >= mostPerSecond) {
-      this.suppressed++
-      return false
-    }
+    if (this.#sentThisSecond < mostPerSecond) return false
+    this.suppressed++
+    return true
+  }
+
+  /** One datagram of the budget for all pushes and broadcasts; false where this second's is spent. */
+  spend(): boolean {
+    if (this.isSpent()) return false
     this.#sentThisSecond++
     return true
   }

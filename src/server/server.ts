@@ -76,6 +76,7 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
   })
 
   const introduce = (receiver: Entry, entries: readonly Entry[]): boolean => {
+    if (pushes.isSpent()) return false // before anything is made or paid for
     const dialect = dialects.find(({ door }) => door === receiver.door)
     for (const bytes of dialect?.introduce(receiver, entries, deskAt(receiver.via, host.now())) ?? []) {
       if (!admission.pay(receiver, bytes.length, 1, standingOf(receiver), host.now())) continue

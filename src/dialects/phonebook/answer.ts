@@ -89,7 +89,7 @@ const packed = (entry: Entry, desk: Desk, allowance: Allowance): Uint8Array[] =>
     packer.add(formatLine(sought, book.count, shownTo(entry, sought, desk)))
   }
   if (entry.seek === undefined || book.stageSize(entry.stage) <= smallStage) {
-    for (const other of book.latest(entry.stage, Infinity)) {
+    for (const other of book.inStage(entry.stage)) {
       if (other === entry || other === sought || !canReach(entry, other.endpoint)) continue
       const { listed, listedLength } = linesOf(other, book.count)
       if (!packer.add(listed, listedLength)) break
@@ -104,21 +104,21 @@ type Packer = { add(line: string, length?: number): boolean; datagrams(): Uint8A
 
 const createPacker = ({ datagrams: most, bytes: mostBytes, headerBytes }: Allowance): Packer => {
   const done: Uint8Array[] = []
-  let open: string[] = []
+  let open = ''
   let openBytes = 0
   let spent = 0
   const flush = (): void => {
-    if (open.length > 0) done.push(encodeUtf8(open.join('')))
-    open = []
+    if (openBytes > 0) done.push(encodeUtf8(open))
+    open = ''
     openBytes = 0
   }
   return {
     add(line, length = utf8Length(line)) {
-      const fits = open.length > 0 && openBytes + length <= packedAnswer
+      const fits = openBytes > 0 && openBytes + length <= packedAnswer
       const cost = fits ? length : length + headerBytes
-      if (spent + cost > mostBytes || (!fits && done.length + (open.length > 0 ? 1 : 0) >= most)) return false
+      if (spent + cost > mostBytes || (!fits && done.length + (openBytes > 0 ? 1 : 0) >= most)) return false
       if (!fits) flush()
-      open.push(line)
+      open += line
       openBytes += length
       spent += cost
       return true
