@@ -53,8 +53,9 @@ export const parsePort = (text: string): number | undefined => {
 
 /** `192.0.2.1:5000` or `[2001:db8::1]:5000`; only canonical spellings, only ports that a datagram can be sent to. */
 export const parseEndpoint = (text: string): Endpoint | undefined => {
-  const match = /^(?:\[([^\]]*:[^\]]*)\]|([^:[\]]*)):(\d+)$/.exec(text)
-  if (!match) return undefined
+  // Bounded: it is asked about bytes from the wire, and a backtracking pattern would let them stop the program.
+  const match = /^(?:\[([\da-f:.]{2,45})\]|([\d.]{7,15})):(\d{1,5})$/.exec(text)
+  if (!match || match[1]?.includes(':') === false) return undefined
   const spelled = match[1] ?? match[2] ?? ''
   const address = parseAddress(spelled)
   const port = parsePort(match[3] ?? '')

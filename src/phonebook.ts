@@ -1,6 +1,6 @@
 // Law: pure. The fixed-size circular phonebook: a known name overwrites its own slot in place, a new one takes the next
 // slot, past the last one it wraps onto the oldest, and sooner onto whoever never showed that it is there. Time comes in as
-// an argument; every operation takes constant time.
+// an argument; every operation takes constant time (a free slot is looked for only after one was given up).
 import { type Endpoint, familyOf, prefixOf, sameEndpoint } from './endpoint.ts'
 import { Order } from './order.ts'
 
@@ -181,6 +181,7 @@ export class Phonebook {
     stage?.older.delete(entry)
     if (stage?.all.size === 0) this.#stages.delete(entry.stage)
     this.#slots[entry.slot] = undefined
+    entry.pair = undefined // or a chain of removed ones would live on in it
     while (this.#count > 0 && this.#slots[this.#count - 1] === undefined) this.#count--
   }
 

@@ -417,11 +417,12 @@ t.test('sixteen candidates, eight early checks, 256 names', async t => {
   const candidates = new Candidates(new Manners())
   for (let i = 1; i <= 100; i++) candidates.add(at(`192.0.2.${i}`), 'peer-reflexive', 0)
   t.equal(candidates.size, 16)
-  t.equal(candidates.add(at('192.0.2.1'), 'host', 1)?.kind, 'peer-reflexive', 'a known one stays what it is')
-  candidates.keepOnly([at('192.0.2.3'), at('192.0.2.200')])
+  t.equal(candidates.get(at('192.0.2.84')), undefined, 'the oldest made room')
+  t.equal(candidates.add(at('192.0.2.90'), 'host', 1)?.kind, 'peer-reflexive', 'a known one stays what it is')
+  candidates.keepOnly([at('192.0.2.93'), at('192.0.2.200')])
   t.same(
     candidates.all().map(({ endpoint }) => endpoint),
-    [at('192.0.2.3')],
+    [at('192.0.2.93')],
   )
 
   const early = new EarlyChecks()
@@ -1027,6 +1028,35 @@ t.test('somebody else with our name for the peer takes over only if the peer is 
     t.same(rig.puncher.session?.tag, answers ? bobTag : otherTag, story)
     t.equal(rig.of('connected').length, answers ? 1 : 2, story)
   }
+})
+
+t.test('a peer whose mapping changes forty times is followed each time', async t => {
+  const rig = connected({ me: 'alice' })
+  for (let i = 1; i <= 40; i++) {
+    const moved = at(bobAt.address, 61_000 + i)
+    rig.runTo(rig.now() + 4000)
+    rig.receive({ type: 'data', tag: rig.tag(), sequence: i, payload: bytesOf(`from ${i}`) }, moved)
+    rig.respond(moved)
+    rig.runTo(rig.now() + 1000)
+    t.same(rig.puncher.session?.endpoint, moved, `move ${i}`)
+    t.match(rig.of('message').at(-1), { text: `from ${i}` })
+  }
+})
+
+t.test('a second path that works is answered, and not checked back for ever', async t => {
+  const rig = connected({ me: 'alice' })
+  const second = at('192.0.2.77', 61_000)
+  rig.receive({ type: 'data', tag: rig.tag(), sequence: 1, payload: bytesOf('this way') }, second)
+  rig.respond(second)
+  const before = rig.to(second).length
+  for (let i = 0; i < 50; i++) {
+    rig.runTo(rig.now() + 200)
+    rig.receive({ type: 'keepalive', tag: rig.tag() }, bobAt)
+    rig.receive({ type: 'check', transaction: id(i), tag: bobTag, pair: '', from: 'bob', to: 'alice' }, second)
+  }
+  const after = kinds(rig.to(second).slice(before))
+  t.equal(after.filter(kind => kind === 'check-response').length, 50)
+  t.equal(after.filter(kind => kind === 'check').length, 0)
 })
 
 t.test('a peer whose mapping changed is followed once it answers there', async t => {

@@ -144,7 +144,7 @@ t.test('a wrong argument: one line that says what and how, exit code 2', async t
     ['test-server', ['--host', 'example'], /not an IP address/],
     ['test-server', ['--host', '127.1'], /not an IP address/],
     ['test-server', ['8080'], /unexpected argument "8080"/],
-    ['test-server', ['--capacity', '0'], /--capacity "0" is not a whole number/],
+    ['test-server', ['--capacity', '0'], /--capacity "0" is not a number of slots/],
     ['test-server', ['--expiry', '-5'], /--expiry "-5" is not a number of seconds/],
     ['test-client', ['-s', 'x', '-n', '-c', 'b'], /-n needs a value/],
     ['test-server', ['--json', '-q'], /exclude each other/],
@@ -299,5 +299,6 @@ t.test('what a stranger says never acts on the terminal', async t => {
   for (let i = 0; i < 100 && plain.stderr === ''; i++) await new Promise(resolve => setTimeout(resolve, 50))
   t.match(plain.stderr, /from a stranger at 127\.0\.0\.1:\d+: \\u\{1b\}\]0;owned\\u\{7\} \\u\{202e\} red/)
   t.notMatch(alice.stdout + plain.stderr, '\u001b]')
+  t.notMatch(alice.stdout + plain.stderr, '\u202e', 'also not in JSON')
   stranger.close()
 })

@@ -5,9 +5,10 @@ import { type Endpoint, formatEndpoint } from '../endpoint.ts'
 import type { ClientEvent } from '../client/events.ts'
 import { visible } from '../visible.ts'
 
-/** Lines of people who are not the peer, and of others who have our name: at most one in this time. */
-const strangerMs = 1000
+/** In a second, of each kind that somebody else can make come: a hostile server, strangers, who has our name. */
+const mostInASecond = { entry: 40, stranger: 1, refused: 1, 'name-conflict': 1, registered: 4, moved: 4, located: 4 }
 const mostNames = 8
+const mostLocated = 64
 
 export type ClientTranscriptOptions = {
   readonly name: string
@@ -21,12 +22,23 @@ export type ClientTranscriptOptions = {
 }
 
 export const createClientTranscript = (options: ClientTranscriptOptions): ((event: ClientEvent) => void) => {
-  const { name, line, note, colors, now } = options
+  const { name, line, note, colors } = options
   const located = new Set<string>()
   let asked = false
-  let quietUntilMs = -Infinity
+  let second = -1
+  let said: Record<string, number> = {}
+
+  const isTooMuch = (kind: string): boolean => {
+    const most: Readonly<Record<string, number>> = mostInASecond
+    const now = Math.floor(options.now() / 1000)
+    if (now !== second) said = {}
+    second = now
+    said[kind] = (said[kind] ?? 0) + 1
+    return (said[kind] ?? 0) > (most[kind] ?? Infinity)
+  }
 
   return event => {
+    if (isTooMuch(event.event)) return
     switch (event.event) {
       case 'registering':
         if (!asked) {
@@ -47,7 +59,7 @@ export const createClientTranscript = (options: ClientTranscriptOptions): ((even
       }
       case 'located':
         if (!located.has(where(event.endpoint))) line(`Located ${visible(event.peer)}!`)
-        located.add(where(event.endpoint))
+        if (located.size < mostLocated) located.add(where(event.endpoint))
         return
       case 'refused':
         return note(
@@ -67,8 +79,6 @@ export const createClientTranscript = (options: ClientTranscriptOptions): ((even
         return line(visible(event.text))
       }
       case 'stranger':
-        if (now() < quietUntilMs) return
-        quietUntilMs = now() + strangerMs
         return note(
           `Text of ${event.length} bytes from a stranger at ${where(event.endpoint)}: ${visible(event.text, 80)}`,
         )

@@ -12,7 +12,18 @@ export const eventToJson = (event: ClientEvent | ServerEvent, timeMs: number): s
     if (value instanceof Uint8Array) return key === 'bytes' ? undefinedIfText(value) : sentText(value)
     if (isEndpoint(value)) return formatEndpoint(value)
     return typeof value === 'number' ? rounded(value) : value
-  })
+  }).replace(acting, escaped)
+
+/** JSON escapes C0 by itself. These it leaves as they are, and they act on a terminal: C1, DEL, format, line separators. */
+const acting = /[\u007f-\u009f\p{Cf}\u2028\u2029]/gu
+const escaped = (character: string): string =>
+  Array.from(
+    { length: character.length },
+    (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`,
+  ).join('')
+
+/** For `createOutput`: the reader was too slow for so many lines. */
+export const lostToJson = (count: number): string => JSON.stringify({ event: 'lines-lost', count })
 
 const rounded = (value: number): number => Math.round(value * 1000) / 1000
 

@@ -6,7 +6,8 @@ import { nearest } from '../nearest.ts'
 import { type Network, parseNetwork } from '../networks.ts'
 
 /** `switch-off`: a switch that is on unless `--no-<name>` is given. */
-export type OptionKind = 'text' | 'port' | 'address' | 'network' | 'seconds' | 'count' | 'switch' | 'switch-off'
+export type OptionKind =
+  'text' | 'port' | 'address' | 'network' | 'seconds' | 'count' | 'slots' | 'switch' | 'switch-off'
 
 export type OptionSpec = {
   readonly kind: OptionKind
@@ -91,6 +92,7 @@ const readers: Partial<Record<OptionKind, (text: string) => Value>> = {
   network: parseNetwork,
   seconds: readNumber,
   count: text => (/^[1-9]\d{0,8}$/.test(text) ? Number(text) : undefined),
+  slots: text => (/^[1-9]\d{0,6}$/.test(text) && Number(text) <= 1_000_000 ? Number(text) : undefined),
 }
 
 const examples: Partial<Record<OptionKind, string>> = {
@@ -98,7 +100,7 @@ const examples: Partial<Record<OptionKind, string>> = {
   address: '127.0.0.1',
   network: '192.0.2.0/24',
   seconds: '10',
-  count: '4096',
+  slots: '4096',
 }
 
 const wanted: Partial<Record<OptionKind, string>> = {
@@ -107,6 +109,7 @@ const wanted: Partial<Record<OptionKind, string>> = {
   network: 'a network: give one like 192.0.2.0/24 or 2001:db8::/32, or an address',
   seconds: 'a number of seconds above 0 (and at most a million)',
   count: 'a whole number from 1 to 999999999',
+  slots: 'a number of slots: give a whole number from 1 to 1000000',
 }
 
 /** The options of the other programs of the house, by program. */

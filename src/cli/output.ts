@@ -14,8 +14,11 @@ export type Output = {
   readonly dropped: number
 }
 
-/** `onClosed`: the reader has gone away. */
-export const createOutput = (onClosed: () => void, fd = stdout): Output => {
+/** `onClosed`: the reader has gone away. `describe`: the line that tells how many were not printed. */
+export const createOutput = (
+  onClosed: () => void,
+  describe = (lost: number): string => `(${lost} lines were not printed: the reader did not keep up.)`,
+): Output => {
   let waiting: string[] = []
   let waitingLength = 0
   let writing = false
@@ -35,7 +38,7 @@ export const createOutput = (onClosed: () => void, fd = stdout): Output => {
       waiting = []
       waitingLength = 0
     }
-    write(fd, bytes, (error, written) => {
+    write(stdout, bytes, (error, written) => {
       if (!error) return pump(written < bytes.length ? bytes.subarray(written) : undefined)
       if (error.code === 'EAGAIN') return void setTimeout(() => pump(bytes), retryMs)
       closed = true
@@ -53,7 +56,7 @@ export const createOutput = (onClosed: () => void, fd = stdout): Output => {
         unsaid++
         return
       }
-      const note = unsaid > 0 ? `(${unsaid} lines were not printed: the reader did not keep up.)\n` : ''
+      const note = unsaid > 0 ? `${describe(unsaid)}\n` : ''
       unsaid = 0
       waiting.push(`${note}${line}\n`)
       waitingLength += note.length + line.length + 1

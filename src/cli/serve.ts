@@ -7,7 +7,7 @@ import { createNodeHost } from '../host/node.ts'
 import type { Network } from '../networks.ts'
 import type { ServerEvent } from '../server/events.ts'
 import { type ServerOptions, createServer } from '../server/server.ts'
-import { eventToJson } from './json.ts'
+import { eventToJson, lostToJson } from './json.ts'
 import { createOutput } from './output.ts'
 import { countersText, createServerTranscript } from './server-transcript.ts'
 
@@ -32,7 +32,7 @@ const log = debug('stage:server')
 export const serve = (options: ServeOptions): Promise<number> =>
   new Promise((resolve, reject) => {
     const host = createNodeHost()
-    const output = createOutput(() => {})
+    const output = createOutput(() => {}, options.output === 'json' ? lostToJson : undefined)
     const warn = (text: string): void => void process.stderr.write(`test-server: ${text}\n`)
     const transcript = createServerTranscript(options.output === 'quiet' ? () => {} : output.line, warn, colors)
     const everySecond = setInterval(() => transcript.second(), 1000)
@@ -74,7 +74,6 @@ const serverOptions = (options: ServeOptions): ServerOptions => {
     classic: options.classic,
     allow: options.allow,
     deny: options.deny,
-    ...(options.classic && { expiryMs: Infinity }),
     ...(options.capacity !== undefined && { capacity: options.capacity }),
     ...(options.expirySeconds !== undefined && { expiryMs: options.expirySeconds * 1000 }),
     ...(options.broadcastSeconds !== undefined && { broadcastMs: options.broadcastSeconds * 1000 }),

@@ -57,6 +57,8 @@ export const createServerTranscript = (
           return
         case 'registered':
           return registered(event)
+        case 'internal-error':
+          return warn(`internal error: ${event.error.message}; the server goes on. Please report this.`)
         case 'displaced':
           if (!saidFull) line(colors.yellow('**WARNING** TOO MANY CLIENTS, STARTING TO DROP THE OLDEST ONES**'))
           saidFull = true

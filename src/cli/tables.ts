@@ -11,7 +11,7 @@ const everywhere = {
 export const serverTable = {
   port: { kind: 'port', short: 'p', many: true },
   host: { kind: 'address', many: true },
-  capacity: { kind: 'count' },
+  capacity: { kind: 'slots' },
   expiry: { kind: 'seconds' },
   broadcast: { kind: 'seconds' },
   stages: { kind: 'switch' },

@@ -10,7 +10,7 @@ import { type Client, connect } from '../client/client.ts'
 import type { ClientEvent } from '../client/events.ts'
 import { visible } from '../visible.ts'
 import { createClientTranscript } from './client-transcript.ts'
-import { eventToJson } from './json.ts'
+import { eventToJson, lostToJson } from './json.ts'
 import { createOutput } from './output.ts'
 
 export type TalkOptions = {
@@ -39,7 +39,7 @@ const log = debug('stage:client')
 export const talk = (options: TalkOptions): Promise<number> =>
   new Promise((resolve, reject) => {
     const host = createNodeHost()
-    const output = createOutput(() => finish(0))
+    const output = createOutput(() => finish(0), options.output === 'json' ? lostToJson : undefined)
     const note = (text: string): void => void process.stderr.write(`${colors.dim(text)}\n`)
     const { name, port } = options
     const transcript = createClientTranscript({

@@ -44,10 +44,16 @@ export class Candidates {
   add(endpoint: Endpoint, kind: CandidateKind, nowMs: number): Candidate | undefined {
     const known = this.get(endpoint)
     if (known) return known
-    if (this.size >= mostCandidates) return undefined
+    if (this.size >= mostCandidates && !this.#forgetOne()) return undefined
     const candidate: Candidate = { endpoint, kind, sent: 0, nextMs: nowMs }
     this.#byKey.set(endpointKey(endpoint), candidate)
     return candidate
+  }
+
+  /** The oldest of those that the phonebook does not name makes room: a mapping may change for years. */
+  #forgetOne(): boolean {
+    for (const [key, { kind }] of this.#byKey) if (kind === 'peer-reflexive') return this.#byKey.delete(key)
+    return false
   }
 
   /** The phonebook shows other ones now. */

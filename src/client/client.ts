@@ -62,6 +62,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
   let cancelTick = (): void => {}
   let cancelWaiting = (): void => {}
   let cancelTimeout = (): void => {}
+  let cancelUnroutable = (): void => {}
 
   const send = (bytes: Uint8Array, to: Endpoint): void => sockets.get(familyOf(to.address))?.send(bytes, to)
 
@@ -156,10 +157,8 @@ export const connect = (host: Host, options: ClientOptions): Client => {
         if (closed) return
         if (!fatal) return noteSendError(error, family)
         sockets.delete(family)
-        if (families.size > 1) {
-          if (--pending === 0 && sockets.size > 0) then()
-          return
-        }
+        if (--pending > 0) return
+        if (sockets.size > 0) return then()
         fail(new StageError('cannot-bind', `No UDP socket can be opened: ${error.message}`, { cause: error }))
       })
     }
@@ -172,12 +171,12 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     const tried = new Set(registrar.servers.map(({ address }) => address))
     if (unreachable.size < tried.size) return
     const where = registrar.servers.map(({ address }) => address).join(', ')
-    cancelTick()
-    host.after(unroutableAfterMs, () =>
-      fail(
-        new StageError('server-unreachable', `No route to the Stage Manager at ${where} (${code}): is the network up?`),
-      ),
-    )
+    cancelUnroutable()
+    cancelUnroutable = host.after(unroutableAfterMs, () => {
+      if (registrar.answered) return
+      const remedy = 'is the network up?'
+      fail(new StageError('server-unreachable', `No route to the Stage Manager at ${where} (${code}): ${remedy}`))
+    })
   }
 
   const found = (addresses: readonly string[]): void => {
@@ -220,7 +219,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
       on: 'peer',
       peer,
       there,
-      others: Math.max(0, view.count - there.length - 1),
+      others: there.length > 0 ? 0 : Math.max(0, view.count - 1),
       ...(near !== undefined && { near }),
     }
   }
@@ -231,7 +230,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
       if (puncher.state === 'connected') return
       const waiting = whatFor()
       if (waiting) emit({ event: 'waiting', elapsedMs: host.now() - startedMs, ...waiting })
-      watchWaiting(waitingAgainMs)
+      if (!closed) watchWaiting(waitingAgainMs)
     })
   }
 
@@ -240,7 +239,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     puncher.close()
     emit({ event: 'closed' })
     closed = true
-    for (const cancel of [cancelTick, cancelWaiting, cancelTimeout]) cancel()
+    for (const cancel of [cancelTick, cancelWaiting, cancelTimeout, cancelUnroutable]) cancel()
     for (const socket of sockets.values()) socket.close()
   }
 
@@ -277,7 +276,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
       return puncher.session && (puncher.session.tag ? 'binary' : 'text')
     },
     get longest() {
-      return puncher.session?.tag ? longestPayload : longestText
+      return puncher.session?.tag ? longestPayload : longestText - 1 // a blank may have to go in front
     },
     send(message) {
       if (closed || !puncher.session) return 'not-connected'

@@ -15,6 +15,9 @@ const olderMs = 40_000
 const olderSpacingMs = 1000
 /** A re-registered or moved entry gives a new budget, at most this often. */
 const renewMs = 60_000
+/** Answers to checks: one in this interval, and so many at once. */
+const responseMs = 100
+const responseBurst = 20
 const mostAddresses = 5
 const forgetMs = 600_000
 const mostRemembered = 64
@@ -22,7 +25,15 @@ const mostRemembered = 64
 /** Who the phonebook says is there. */
 export type PeerStanding = 'older' | 'unproven' | 'proven'
 
-type Account = { checks: number; bytes: number; lastMs: number; lifeMs: number; renewedMs: number }
+type Account = {
+  checks: number
+  bytes: number
+  lastMs: number
+  lifeMs: number
+  renewedMs: number
+  respondedMs: number
+  responses: number
+}
 
 export class Manners {
   readonly #accounts = new Map<string, Account>()
@@ -59,6 +70,20 @@ export class Manners {
     if (this.#accounts.has(address) || this.#mayOpen(address, nowMs)) this.#open(address, nowMs).lifeMs = nowMs
   }
 
+  /**
+   * Whether a check from there is answered: a source can be forged, so answers are limited like checks. Many paths make
+   * several checks come at once, which is what the burst is for.
+   */
+  mayRespond(address: string, nowMs: number): boolean {
+    if (!this.#accounts.has(address) && !this.#mayOpen(address, nowMs)) return false
+    const account = this.#open(address, nowMs)
+    account.responses = Math.max(0, account.responses - (nowMs - account.respondedMs) / responseMs)
+    account.respondedMs = nowMs
+    if (account.responses >= responseBurst) return false
+    account.responses++
+    return true
+  }
+
   /** The entry was registered again, or moved to this address. */
   renew(address: string, nowMs: number): void {
     const account = this.#accounts.get(address)
@@ -85,7 +110,15 @@ export class Manners {
   #open(address: string, nowMs: number): Account {
     let account = this.#accounts.get(address)
     if (!account) {
-      account = { checks: 0, bytes: 0, lastMs: -Infinity, lifeMs: -Infinity, renewedMs: nowMs }
+      account = {
+        checks: 0,
+        bytes: 0,
+        lastMs: -Infinity,
+        lifeMs: -Infinity,
+        renewedMs: nowMs,
+        respondedMs: -Infinity,
+        responses: 0,
+      }
       this.#accounts.set(address, account)
     }
     return account

@@ -7,8 +7,6 @@ import {
   type Tag,
   decodePeerMessage,
   directMessage,
-  encodePeerMessage,
-  encodeText,
   isPeerMessage,
 } from '../dialects/phonebook/peer.ts'
 import { decodeUtf8 } from '../utf8.ts'
@@ -16,10 +14,11 @@ import { type Candidate, Candidates } from './candidates.ts'
 import type { ClientEvent } from './events.ts'
 import { Manners } from './manners.ts'
 import { Peer, sameBytes } from './peer.ts'
+import { consentCheckMs } from './schedule.ts'
 import { Session } from './session.ts'
 import { EarlyChecks } from './early-checks.ts'
 import { hostMayBePunched, targetProblem } from './targets.ts'
-import { Transactions } from './transactions.ts'
+import { Voice } from './voice.ts'
 
 export type PuncherOptions = {
   readonly me: string
@@ -56,24 +55,21 @@ type Tagged = PeerMessage & { readonly type: 'data' | 'keepalive' | 'close' }
 export class Puncher {
   readonly #options: PuncherOptions
   readonly #peer: Peer
-  readonly #tag: Uint8Array
+  readonly #voice: Voice
   readonly #manners = new Manners()
   readonly #candidates = new Candidates(this.#manners)
-  readonly #transactions = new Transactions()
   readonly #early = new EarlyChecks()
   #state: PunchState = 'waiting'
   #session: Session | undefined
   #rival: { readonly endpoint: Endpoint; readonly tag: Tag; readonly sinceMs: number } | undefined
   #heard = false
-  /** Of all that our tag ever sends: a peer that did not notice an outage goes on counting. */
-  #sequence = 0
   #held: { readonly message: Tagged; readonly from: Endpoint }[] = []
   #refused: Endpoint | undefined
 
   constructor(options: PuncherOptions) {
     this.#options = options
     this.#peer = new Peer(options.peer, options.me)
-    this.#tag = options.randomBytes(8)
+    this.#voice = new Voice(options)
   }
 
   get state(): PunchState {
@@ -136,7 +132,7 @@ export class Puncher {
     if (!session || !due) return
     if (due === 'silent' || due === 'no-consent') return this.#lose(due, nowMs)
     if (due === 'check') this.#sendCheck(session.endpoint, nowMs)
-    else this.#sendKeepalive(session, nowMs)
+    else this.#voice.keepalive(session, nowMs)
   }
 
   /** When `tick` wants to be called. */
@@ -149,17 +145,13 @@ export class Puncher {
   send(payload: Uint8Array, nowMs: number): boolean {
     const session = this.#session
     if (!session) return false
-    const { tag } = session
-    const bytes = tag ? encodePeerMessage({ type: 'data', tag, sequence: this.#sequence++ >>> 0, payload }) : payload
-    this.#options.send(bytes, session.endpoint)
-    session.sent(nowMs)
+    this.#voice.data(session, payload, nowMs)
     return true
   }
 
   /** Says goodbye, where the peer understands it. */
   close(): void {
-    const tag = this.#session?.tag
-    if (this.#session && tag) this.#options.send(encodePeerMessage({ type: 'close', tag }), this.#session.endpoint)
+    if (this.#session) this.#voice.goodbye(this.#session)
   }
 
   #receiveMessage(message: PeerMessage, from: Endpoint, nowMs: number): void {
@@ -167,13 +159,13 @@ export class Puncher {
       case 'check':
         return this.#receiveCheck(message, from, nowMs)
       case 'check-response': {
-        if (this.#peer.isGone(message.tag) || !this.#transactions.settle(message.transaction, from, nowMs)) return
+        if (this.#peer.isGone(message.tag) || !this.#voice.isAnswered(message.transaction, from, nowMs)) return
         this.#sign(from, nowMs)
         return this.#confirm(from, message.tag, nowMs)
       }
       default: {
         // Only the peer knows our tag: it got it in a check of ours, so that check has arrived.
-        if (!sameBytes(message.tag, this.#tag)) return
+        if (!sameBytes(message.tag, this.#voice.tag)) return
         this.#receiveTagged(message, from, nowMs)
       }
     }
@@ -183,14 +175,19 @@ export class Puncher {
     const { me, peer } = this.#options
     if (message.from !== peer || message.to !== me || this.#peer.isGone(message.tag)) return
     if (!this.#believes(from, message.pair)) return this.#early.keep(message, from, nowMs)
-    const { transaction } = message
-    this.#options.send(encodePeerMessage({ type: 'check-response', transaction, tag: this.#tag, observed: from }), from)
-    this.#sign(from, nowMs)
+    if (!this.#manners.mayRespond(from.address, nowMs)) return
+    this.#voice.respond(message.transaction, from)
+    // A check proves nothing about its source; with the token it comes from the peer all the same.
+    if (this.#peer.hasToken(message.pair)) this.#sign(from, nowMs)
+    else this.#hear(from, nowMs)
     const session = this.#session
     if (session?.tag && sameEndpoint(session.endpoint, from) && sameBytes(session.tag, message.tag)) return
     const candidate = this.#candidates.add(from, 'peer-reflexive', nowMs)
     if (!candidate) return
     candidate.tag = message.tag
+    // A second path that works is known to both. To check it back would make the peer check it back, and so on for ever.
+    const isOther = session?.tag !== undefined && this.#isPathOf(session, from) && sameBytes(session.tag, message.tag)
+    if (isOther && nowMs - session.heardHereMs <= consentCheckMs + rivalMs) return
     this.#check(candidate, nowMs)
   }
 
@@ -269,6 +266,10 @@ export class Puncher {
   /** Something valid came from the peer. */
   #sign(from: Endpoint, nowMs: number): void {
     this.#manners.alive(from.address, nowMs)
+    this.#hear(from, nowMs)
+  }
+
+  #hear(from: Endpoint, nowMs: number): void {
     if (this.#session && sameEndpoint(this.#session.endpoint, from)) this.#session.heard(from, nowMs)
     if (this.#heard) return
     this.#heard = true
@@ -318,7 +319,7 @@ export class Puncher {
     this.#step('confirmed')
     const form = tag ? 'binary' : 'text'
     this.#emit({ event: 'connected', peer, endpoint, elapsedMs: nowMs - startedMs, form })
-    if (!tag) this.#sendKeepalive(this.#session, nowMs) // answers the observed source, which confirms it to the peer
+    if (!tag) this.#voice.keepalive(this.#session, nowMs) // answers the observed source, which confirms it to the peer
   }
 
   #move(session: Session, to: Endpoint, nowMs: number): void {
@@ -342,43 +343,17 @@ export class Puncher {
   #check(candidate: Candidate, nowMs: number): void {
     const { endpoint, kind } = candidate
     const standing = this.#peer.standing
-    const transaction = standing === 'older' ? undefined : this.#options.randomBytes(12)
-    const bytes = transaction ? this.#encodeCheck(transaction) : this.#text()
-    if (!this.#candidates.spend(candidate, bytes.length, standing, nowMs)) return
-    if (transaction) this.#transactions.open(transaction, endpoint, nowMs)
-    this.#options.send(bytes, endpoint)
-    this.#emit({ event: 'check-sent', endpoint, candidate: kind, form: transaction ? 'check' : 'text' })
+    const question = standing === 'older' ? this.#voice.text() : this.#voice.check(this.#peer.pair)
+    if (!this.#candidates.spend(candidate, question.bytes.length, standing, nowMs)) return
+    this.#voice.ask(question, endpoint, nowMs)
+    this.#emit({ event: 'check-sent', endpoint, candidate: kind, form: question.transaction ? 'check' : 'text' })
   }
 
   /** Asks the peer of a session whether it still hears us. */
   #sendCheck(endpoint: Endpoint, nowMs: number): void {
-    const transaction = this.#options.randomBytes(12)
-    this.#transactions.open(transaction, endpoint, nowMs)
-    this.#options.send(this.#encodeCheck(transaction), endpoint)
+    this.#voice.ask(this.#voice.check(this.#peer.pair), endpoint, nowMs)
     this.#session?.checked(nowMs)
     this.#session?.sent(nowMs)
-  }
-
-  #sendKeepalive(session: Session, nowMs: number): void {
-    const bytes = session.tag ? encodePeerMessage({ type: 'keepalive', tag: session.tag }) : this.#text()
-    this.#options.send(bytes, session.endpoint)
-    session.sent(nowMs)
-  }
-
-  #encodeCheck(transaction: Uint8Array): Uint8Array {
-    const { me, peer } = this.#options
-    return encodePeerMessage({
-      type: 'check',
-      transaction,
-      tag: this.#tag,
-      pair: this.#peer.pair,
-      from: me,
-      to: peer,
-    })
-  }
-
-  #text(): Uint8Array {
-    return encodeText(directMessage(this.#options.me, this.#options.peer))
   }
 
   #refuse(endpoint: Endpoint, why: string): void {

@@ -14,7 +14,7 @@ export class Session {
   #heardHereMs: number
   #consentMs: number
   #checkedMs: number
-  #highest = -1
+  #highest: number | undefined
   #seen = new Set<number>()
 
   constructor(endpoint: Endpoint, tag: Uint8Array | undefined, nowMs: number) {
@@ -30,12 +30,13 @@ export class Session {
 
   /** False for a number that was here before, or is too far back to tell. The numbers wrap (RFC 1982). */
   isNew(sequence: number): boolean {
-    const ahead = (sequence - this.#highest) | 0
+    const highest = this.#highest ?? (sequence - 1) | 0
+    const ahead = (sequence - highest) | 0
     if (ahead <= -windowSize || this.#seen.has(sequence)) return false
     this.#seen.add(sequence)
-    if (ahead > 0) this.#highest = sequence
+    this.#highest = ahead > 0 ? sequence : highest
     if (this.#seen.size > 2 * windowSize) {
-      this.#seen = new Set([...this.#seen].filter(seen => ((seen - this.#highest) | 0) > -windowSize))
+      this.#seen = new Set([...this.#seen].filter(seen => ((seen - highest) | 0) > -windowSize))
     }
     return true
   }

@@ -22,7 +22,9 @@ const defaultTtl = 64
 export const createNodeHost = (): Host => ({
   now: () => performance.now(),
   after(ms, run) {
-    const timer = setTimeout(run, ms)
+    if (ms === Infinity) return () => {}
+    // Longer ones would overflow and run at once.
+    const timer = setTimeout(run, Math.min(ms, 2 ** 31 - 1))
     return () => clearTimeout(timer)
   },
   random: Math.random,

@@ -10,6 +10,8 @@ import { type Network, isWithin } from '../networks.ts'
 
 const unprovenFactor = 3
 const unprovenDatagrams = 3
+/** `0,1,a,1.2.3.4,5\n` */
+const shortestLine = 16
 const prefixBuckets = { size: 8192, burstBytes: 64 * 1024, bytesPerSecond: 4 * 1024 }
 const courtesyInAll = { size: 1, burstBytes: 256 * 1024, bytesPerSecond: 256 * 1024 }
 
@@ -68,6 +70,15 @@ export class Admission {
     }
     entry.creditBytes -= cost - excess
     return true
+  }
+
+  /** Whether there is anything to pay so many datagrams with, before they are made. */
+  mayAfford(entry: Entry, datagrams: number, nowMs: number): boolean {
+    const standing = standingOf(entry)
+    if (this.#options.classic || standing === 'proven') return true
+    const { address } = entry.endpoint
+    const funds = entry.creditBytes + (standing === 'older' ? this.#courtesy(address, nowMs) : 0)
+    return funds >= datagrams * (headerBytes(address) + shortestLine)
   }
 
   #courtesy(address: string, nowMs: number): number {

@@ -5,7 +5,7 @@ import type { Door } from '../phonebook.ts'
 import type { StageError } from '../errors.ts'
 
 /** What became of a datagram. */
-export type Disposition = 'answered' | Refusal | 'bad-source' | 'own-echo' | 'denied'
+export type Disposition = 'answered' | Refusal | 'bad-source' | 'own-echo' | 'denied' | 'internal'
 
 export type Counters = {
   readonly dispositions: Readonly<Record<Disposition, number>>
@@ -18,6 +18,7 @@ export type Counters = {
   readonly pushesSuppressed: number
   /** Datagrams that nobody had paid for: see admission.ts. */
   readonly unpaid: number
+  /** A sample: not every datagram is asked whether it went out. */
   readonly sendErrors: number
   readonly entries: number
 }
@@ -51,5 +52,7 @@ export type ServerEvent =
       readonly length: number
     }
   | { readonly event: 'error'; readonly error: StageError }
+  /** A mistake of the server itself; it goes on. */
+  | { readonly event: 'internal-error'; readonly error: StageError }
   | { readonly event: 'counters'; readonly counters: Counters }
   | { readonly event: 'closed'; readonly counters: Counters }

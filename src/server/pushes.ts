@@ -6,7 +6,7 @@ import type { Entry, Phonebook } from '../phonebook.ts'
 const announceMs = 1000
 /** A seeker's line is pushed to the one it seeks at most twice in this time: pushes get lost. */
 const remindMs = 1000
-const mostPerSecond = 1000
+export const mostPushesPerSecond = 1000
 const mostOlder = 16
 
 export type PushesOptions = {
@@ -28,6 +28,11 @@ export class Pushes {
 
   constructor(options: PushesOptions) {
     this.#options = options
+  }
+
+  /** How many more datagrams may be pushed in this second. */
+  get left(): number {
+    return this.isSpent() ? 0 : mostPushesPerSecond - this.#sentThisSecond
   }
 
   /** Announcements that wait for their second to be over; one for an entry at most. */
@@ -71,7 +76,7 @@ export class Pushes {
     const second = Math.floor(this.#options.clock.now() / 1000)
     if (second !== this.#second) this.#sentThisSecond = 0
     this.#second = second
-    if (this.#sentThisSecond < mostPerSecond) return false
+    if (this.#sentThisSecond < mostPushesPerSecond) return false
     this.suppressed++
     return true
   }

@@ -9,7 +9,7 @@ import { dialects, recognise } from '../dialects/index.ts'
 import { Admission, type AdmissionOptions, standingOf } from './admission.ts'
 import { createBroadcast } from './broadcast.ts'
 import type { Counters, Disposition, ServerEvent } from './events.ts'
-import { Pushes } from './pushes.ts'
+import { Pushes, mostPushesPerSecond } from './pushes.ts'
 import { createSecrets } from './secrets.ts'
 
 export type ServerOptions = AdmissionOptions & {
@@ -26,6 +26,8 @@ export type ServerOptions = AdmissionOptions & {
   onEvent?: (event: ServerEvent) => void
 }
 
+const defaultExpiryMs = 120_000
+
 export type Server = {
   /** Where it listens; complete at the event `ready`. */
   readonly endpoints: readonly Endpoint[]
@@ -35,8 +37,9 @@ export type Server = {
 }
 
 export const createServer = (host: Host, options: ServerOptions): Server => {
-  const { onEvent = () => {}, broadcastMs = 0, splitStages = false } = options
-  const phonebook = new Phonebook({ ...options, plainRing: options.classic ?? false })
+  const { onEvent, broadcastMs = 0, splitStages = false } = options
+  const expiryMs = options.expiryMs ?? (options.classic ? Infinity : defaultExpiryMs)
+  const phonebook = new Phonebook({ ...options, expiryMs, plainRing: options.classic ?? false })
   const admission = new Admission(options, new DataView(host.randomBytes(4).buffer).getUint32(0))
   const secrets = createSecrets(host.randomBytes(32))
   const counts = { datagramsIn: 0, bytesIn: 0, datagramsOut: 0, bytesOut: 0, pushed: 0, sendErrors: 0 }
@@ -52,11 +55,24 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     'bad-source': 0,
     'own-echo': 0,
     denied: 0,
+    internal: 0,
   }
   const sockets: (UdpSocket | undefined)[] = []
-  const bound: Endpoint[] = []
+  /** In the order of `listen`; not there: an optional one that could not be had. */
+  const bound: (Endpoint | undefined)[] = []
   let own = new Set<string>()
   let closed = false
+
+  /** Whoever listens may throw; that is not to hit the one whose datagram it was. */
+  const tell = (event: ServerEvent): void => {
+    try {
+      onEvent?.(event)
+    } catch (error) {
+      host.after(0, () => {
+        throw error
+      })
+    }
+  }
 
   const send = (bytes: Uint8Array, to: Endpoint, via: number): void => {
     counts.datagramsOut++
@@ -83,13 +99,17 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
       if (!pushes.spend()) return false
       counts.pushed++
       send(bytes, receiver.endpoint, receiver.via)
-      onEvent({ event: 'pushed', to: receiver.name, endpoint: receiver.endpoint, sent: bytes })
+      tell({ event: 'pushed', to: receiver.name, endpoint: receiver.endpoint, sent: bytes })
     }
     return true
   }
 
   const pushes = new Pushes({ phonebook, clock: host, introduce })
-  const broadcast = createBroadcast({ phonebook, host, intervalMs: broadcastMs, introduce })
+  const mayTell = (receiver: Entry, datagrams: number): 'yes' | 'never' | 'later' => {
+    if (!admission.mayAfford(receiver, datagrams, host.now())) return 'never'
+    return pushes.left >= Math.min(datagrams, mostPushesPerSecond) ? 'yes' : 'later'
+  }
+  const broadcast = createBroadcast({ phonebook, host, intervalMs: broadcastMs, mayTell, introduce })
 
   const paid = (datagrams: readonly Uint8Array[], entry: Entry, standing: Standing): boolean => {
     let bytes = 0
@@ -104,8 +124,8 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     if (!registered) return
     const { entry, change, displaced } = registered
     const { door, name, stage, endpoint, slot } = entry
-    onEvent({ event: 'registered', door, name, stage, endpoint, slot, change, sent: datagrams })
-    if (displaced) onEvent({ event: 'displaced', name: displaced.name, slot, by: name })
+    tell({ event: 'registered', door, name, stage, endpoint, slot, change, sent: datagrams })
+    if (displaced) tell({ event: 'displaced', name: displaced.name, slot, by: name })
     if (change === 'refreshed') pushes.remind(entry)
     else pushes.announce(entry)
   }
@@ -122,21 +142,35 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     return 'answered'
   }
 
+  /** A mistake of ours costs the datagram that showed it, and nobody else anything. */
+  const safely = (bytes: Uint8Array, from: Endpoint, via: number): Disposition => {
+    try {
+      return handle(bytes, from, via)
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error)
+      tell({ event: 'internal-error', error: new StageError('internal', message, { cause: error }) })
+      return 'internal'
+    }
+  }
+
   const receive = (bytes: Uint8Array, from: Endpoint, via: number): void => {
     counts.datagramsIn++
     counts.bytesIn += bytes.length
-    const disposition = handle(bytes, from, via)
+    const disposition = safely(bytes, from, via)
     dispositions[disposition]++
-    if (disposition !== 'answered') onEvent({ event: 'dropped', disposition, from, length: bytes.length })
+    if (disposition !== 'answered') tell({ event: 'dropped', disposition, from, length: bytes.length })
   }
 
-  const counters = (): Counters => ({
-    dispositions: { ...dispositions },
-    ...counts,
-    pushesSuppressed: pushes.suppressed,
-    unpaid: admission.unpaid,
-    entries: phonebook.size,
-  })
+  const counters = (): Counters => {
+    phonebook.expire(host.now())
+    return {
+      dispositions: { ...dispositions },
+      ...counts,
+      pushesSuppressed: pushes.suppressed,
+      unpaid: admission.unpaid,
+      entries: phonebook.size,
+    }
+  }
 
   const close = (): void => {
     if (closed) return
@@ -144,25 +178,27 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     pushes.close()
     broadcast.close()
     for (const socket of sockets) socket?.close()
-    onEvent({ event: 'closed', counters: counters() })
+    tell({ event: 'closed', counters: counters() })
   }
 
   let pending = options.listen.length
   const settled = (): void => {
     if (--pending > 0 || closed) return
-    own = ownEndpoints(bound, host.addresses())
-    if (bound.length > 0) onEvent({ event: 'ready', endpoints: bound })
+    const endpoints = bound.filter(endpoint => endpoint !== undefined)
+    own = ownEndpoints(endpoints, host.addresses())
+    if (endpoints.length > 0) tell({ event: 'ready', endpoints })
   }
 
-  options.listen.forEach(({ optional, ...at }, via) => {
+  const open = ({ optional, ...at }: ServerOptions['listen'][number], via: number): void => {
     const socket = host.udp(at)
     sockets[via] = socket
     let ready = false
     socket.onReady(() => {
       if (closed) return
       ready = true
-      bound.push(socket.local)
-      onEvent({ event: 'listening', endpoint: socket.local, receiveBufferBytes: socket.receiveBufferBytes })
+      bound[via] = socket.local
+      if (at.port === 0 && via === 0) rest.forEach((other, i) => open({ ...other, port: socket.local.port }, i + 1))
+      tell({ event: 'listening', endpoint: socket.local, receiveBufferBytes: socket.receiveBufferBytes })
       settled()
     })
     socket.onError((error, fatal) => {
@@ -173,15 +209,27 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
       }
       sockets[via] = undefined
       if (optional && !/EADDRINUSE/.test(codeOf(error))) return settled()
-      onEvent({ event: 'error', error: bindError(at, error) })
+      tell({ event: 'error', error: bindError(at, error) })
       close()
     })
     socket.onDatagram((bytes, from) => {
       if (!closed) receive(bytes, from, via)
     })
-  })
+  }
 
-  return { endpoints: bound, phonebook, counters, close }
+  // Port 0 means any, but the same one everywhere: the others wait until the first one has it.
+  const [first, ...rest] = options.listen
+  if (first) open(first, 0)
+  if (first?.port !== 0) rest.forEach((other, i) => open(other, i + 1))
+
+  return {
+    get endpoints() {
+      return bound.filter(endpoint => endpoint !== undefined)
+    },
+    phonebook,
+    counters,
+    close,
+  }
 }
 
 /** Every spelling of our own sockets as a source: a datagram that claims to come from there is an echo of ours. */

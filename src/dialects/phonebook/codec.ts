@@ -100,8 +100,8 @@ const withTokens = (name: string, rest: Uint8Array): RegistrationRequest | Refus
         stage = value
         break
       case 'host': {
-        const host = parseEndpoint(value)
-        if (host && hosts.length < mostHosts) hosts.push(host)
+        const host = hosts.length < mostHosts ? parseEndpoint(value) : undefined
+        if (host) hosts.push(host)
       }
     }
   }
@@ -196,8 +196,8 @@ const decodeFields = (extras: string[]): Pick<Line, 'newer' | 'proven' | 'cookie
         if (isOpaque(value)) pair = value
         break
       case 'host': {
-        const host = parseEndpoint(value)
-        if (host && hosts.length < mostHosts) hosts.push(host)
+        const host = hosts.length < mostHosts ? parseEndpoint(value) : undefined
+        if (host) hosts.push(host)
       }
     }
   }

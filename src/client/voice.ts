@@ -1,0 +1,79 @@
+// Law: pure. All that we ever say to the peer, and which of our checks an answer belongs to.
+import type { Endpoint } from '../endpoint.ts'
+import {
+  type Tag,
+  type TransactionId,
+  directMessage,
+  encodePeerMessage,
+  encodeText,
+} from '../dialects/phonebook/peer.ts'
+import type { Session } from './session.ts'
+import { Transactions } from './transactions.ts'
+
+export type VoiceOptions = {
+  readonly me: string
+  readonly peer: string
+  readonly randomBytes: (count: number) => Uint8Array
+  readonly send: (bytes: Uint8Array, to: Endpoint) => void
+}
+
+/** Something that asks to be answered, ready to be sent: a check, or the text that an older peer understands. */
+export type Question = { readonly bytes: Uint8Array; readonly transaction: TransactionId | undefined }
+
+export class Voice {
+  /** Ours: whatever is sent to us in a session carries it. */
+  readonly tag: Tag
+  readonly #options: VoiceOptions
+  readonly #transactions = new Transactions()
+  /** Of all that our tag ever sends: a peer that did not notice an outage goes on counting. */
+  #sequence = 0
+
+  constructor(options: VoiceOptions) {
+    this.#options = options
+    this.tag = options.randomBytes(8)
+  }
+
+  /** `pair`: the server's token for the two of us, or ''. */
+  check(pair: string): Question {
+    const { me, peer, randomBytes } = this.#options
+    const transaction = randomBytes(12)
+    const bytes = encodePeerMessage({ type: 'check', transaction, tag: this.tag, pair, from: me, to: peer })
+    return { bytes, transaction }
+  }
+
+  text(): Question {
+    return { bytes: encodeText(directMessage(this.#options.me, this.#options.peer)), transaction: undefined }
+  }
+
+  ask({ bytes, transaction }: Question, to: Endpoint, nowMs: number): void {
+    if (transaction) this.#transactions.open(transaction, to, nowMs)
+    this.#options.send(bytes, to)
+  }
+
+  /** True once for the response to a check of ours, from where that went. */
+  isAnswered(transaction: TransactionId, from: Endpoint, nowMs: number): boolean {
+    return this.#transactions.settle(transaction, from, nowMs)
+  }
+
+  respond(transaction: TransactionId, to: Endpoint): void {
+    this.#options.send(encodePeerMessage({ type: 'check-response', transaction, tag: this.tag, observed: to }), to)
+  }
+
+  data(session: Session, payload: Uint8Array, nowMs: number): void {
+    const { tag } = session
+    const sequence = this.#sequence++ >>> 0
+    this.#options.send(tag ? encodePeerMessage({ type: 'data', tag, sequence, payload }) : payload, session.endpoint)
+    session.sent(nowMs)
+  }
+
+  keepalive(session: Session, nowMs: number): void {
+    const { tag } = session
+    this.#options.send(tag ? encodePeerMessage({ type: 'keepalive', tag }) : this.text().bytes, session.endpoint)
+    session.sent(nowMs)
+  }
+
+  /** Older peers have no word for it. */
+  goodbye({ tag, endpoint }: Session): void {
+    if (tag) this.#options.send(encodePeerMessage({ type: 'close', tag }), endpoint)
+  }
+}
