@@ -1,7 +1,7 @@
 // The promises of the library: what the programs do, for programs. Built on the same server and client.
 import { type Client, type ClientOptions, connect as startClient } from './client/client.ts'
 import type { ClientEvent } from './client/events.ts'
-import type { Endpoint } from './endpoint.ts'
+import { type Endpoint, parseAddress } from './endpoint.ts'
 import { StageError } from './errors.ts'
 import type { Host } from './host.ts'
 import { createNodeHost } from './host/node.ts'
@@ -25,6 +25,12 @@ export const createServer = ({
   ...rest
 }: LibraryServerOptions = {}) =>
   new Promise<Server>((resolve, reject) => {
+    checkPort(port, 0)
+    checkCount('capacity', rest.capacity)
+    checkDuration('expiryMs', rest.expiryMs)
+    for (const address of hosts ?? []) {
+      if (!parseAddress(address)) throw usage(`hosts: ${JSON.stringify(address)} is not an IP address`)
+    }
     const everywhere = [{ address: '0.0.0.0' }, { address: '::', optional: true }]
     const listen = (hosts?.map(address => ({ address })) ?? everywhere).map(at => ({ ...at, port }))
     const server = startServer(host, {
@@ -67,6 +73,12 @@ const mostUnread = 1024
  */
 export const connect = ({ signal, host = createNodeHost(), onEvent, ...options }: ConnectOptions): Promise<Session> =>
   new Promise((resolve, reject) => {
+    for (const key of ['server', 'name', 'peer'] as const) {
+      if (typeof options[key] !== 'string' || options[key] === '') throw usage(`${key}: a text is needed`)
+    }
+    checkPort(options.port ?? 8080, 1)
+    checkDuration('timeoutMs', options.timeoutMs)
+    checkDuration('intervalMs', options.intervalMs)
     if (signal?.aborted) throw interrupted(signal)
     const inbox = createInbox(() => close())
     let client: Client | undefined
@@ -105,6 +117,8 @@ export const connect = ({ signal, host = createNodeHost(), onEvent, ...options }
         return endpoint as Endpoint
       },
       send(message) {
+        if (typeof message !== 'string' && !(message instanceof Uint8Array))
+          throw usage('a message is a text or a Uint8Array')
         const sent = client?.send(message) ?? 'not-connected'
         if (sent === 'not-connected') throw new StageError('peer-unreached', `${options.peer} is not connected now`)
         if (sent === 'too-long')
@@ -119,6 +133,22 @@ export const connect = ({ signal, host = createNodeHost(), onEvent, ...options }
     signal?.addEventListener('abort', abort)
     client = startClient(host, { ...options, onEvent: receive })
   })
+
+const usage = (message: string): StageError => new StageError('usage', message)
+
+const checkPort = (port: number, least: 0 | 1): void => {
+  if (!Number.isInteger(port) || port < least || port > 65535)
+    throw usage(`port: a whole number from ${least} to 65535, not ${port}`)
+}
+
+const checkCount = (key: string, value: number | undefined): void => {
+  const isGood = value === undefined || (Number.isInteger(value) && value > 0 && value <= 1_000_000)
+  if (!isGood) throw usage(`${key}: a whole number from 1 to 1000000, not ${value}`)
+}
+
+const checkDuration = (key: string, value: number | undefined): void => {
+  if (value !== undefined && !(value > 0)) throw usage(`${key}: milliseconds above 0, not ${value}`)
+}
 
 const interrupted = (signal: AbortSignal | undefined): StageError =>
   new StageError('interrupted', 'interrupted', { cause: signal?.reason })

@@ -25,6 +25,7 @@ export const createClientTranscript = (options: ClientTranscriptOptions): ((even
   const { name, line, note, colors } = options
   const located = new Set<string>()
   let asked = false
+  let peer: string | undefined
   let second = -1
   let said: Record<string, number> = {}
 
@@ -52,6 +53,8 @@ export const createClientTranscript = (options: ClientTranscriptOptions): ((even
       case 'registered':
         return line(`Registered; the Stage Manager sees us at ${where(event.endpoint)}.`)
       case 'entry': {
+        // Once two talk, who else comes and goes is no business of theirs.
+        if (peer !== undefined && event.name !== peer && event.name !== name) return
         const { slot, count, endpoint } = event
         const fields = [slot, count, event.name, endpoint.address, endpoint.port].join(',')
         line(`Stage Manager sent us a Phonebook entry: ${visible(fields)}`)
@@ -66,6 +69,7 @@ export const createClientTranscript = (options: ClientTranscriptOptions): ((even
           `The phonebook has ${visible(event.peer)} at ${where(event.endpoint)}, which ${event.why}: not tried.`,
         )
       case 'connected': {
+        peer = event.peer
         const form = event.form === 'text' ? ', in plain text as the older programs do' : ''
         const time = `${event.elapsedMs < 100 ? event.elapsedMs.toFixed(1) : Math.round(event.elapsedMs)} ms`
         return line(
@@ -83,6 +87,7 @@ export const createClientTranscript = (options: ClientTranscriptOptions): ((even
           `Text of ${event.length} bytes from a stranger at ${where(event.endpoint)}: ${visible(event.text, 80)}`,
         )
       case 'lost':
+        peer = undefined
         return line(
           colors.yellow(`${lostText(event.reason, visible(event.peer))} Looking for ${visible(event.peer)} again.`),
         )

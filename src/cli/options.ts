@@ -39,7 +39,9 @@ export const parseOptions = (
   const entries = Object.entries(table)
   const withValue = entries.filter(([, { kind }]) => !kind.startsWith('switch'))
   const switches = entries.filter(([, { kind }]) => kind.startsWith('switch'))
-  const given = minimist(joined(args, withValue), {
+  const words = joined(args, withValue)
+  for (const word of words) checkSpelling(program, word, table, foreign)
+  const given = minimist(words, {
     string: withValue.map(([name]) => name),
     boolean: switches.map(([name]) => name),
     alias: Object.fromEntries(entries.flatMap(([name, { short }]) => (short ? [[name, short]] : []))),
@@ -49,6 +51,17 @@ export const parseOptions = (
     },
   })
   return Object.fromEntries(entries.map(([name, spec]) => [name, readValue(name, spec, given[name] as unknown)]))
+}
+
+/** minimist takes `--json=maybe`, `--no-json`, `--input` for `--no-input`, and looks `--__proto__` up in its tables. */
+const checkSpelling = (program: string, word: string, table: OptionTable, foreign: Foreign): void => {
+  if (word === '--') throw usage(`unexpected argument "--": try ${program} --help`)
+  if (!word.startsWith('--')) return
+  const [spelled = '', ...value] = word.split('=')
+  if (!spellings(table).includes(spelled)) throw usage(unknownOption(program, word, table, foreign))
+  const { kind } = table[spelled.replace(/^--(no-)?/, '')] ?? { kind: 'text' }
+  if (kind.startsWith('switch') && value.length > 0)
+    throw usage(`${spelled} takes no value: leave out "=${value.join('=')}"`)
 }
 
 /** `-p 80` as `-p=80`: minimist takes neither an empty value nor one that begins with a dash. */
@@ -123,7 +136,7 @@ const unknownOption = (program: string, argument: string, table: OptionTable, fo
     if (spellings(itsTable).includes(spelled))
       return `${spelled} is not an option here: that is ${other}'s option; ${help}`
   }
-  const near = nearest(spelled, spellings(table))
+  const near = spelled.length > 2 ? nearest(spelled, spellings(table)) : undefined
   return `unknown option ${spelled}: ${near ? `did you mean ${near}?` : help}`
 }
 

@@ -14,9 +14,9 @@ export type Output = {
   readonly dropped: number
 }
 
-/** `onClosed`: the reader has gone away. `describe`: the line that tells how many were not printed. */
+/** `onClosed`: nothing can be written any more; no error where the reader has just gone away. `describe`: the line that tells how many were not printed. */
 export const createOutput = (
-  onClosed: () => void,
+  onClosed: (error: Error | undefined) => void,
   describe = (lost: number): string => `(${lost} lines were not printed: the reader did not keep up.)`,
 ): Output => {
   let waiting: string[] = []
@@ -44,7 +44,7 @@ export const createOutput = (
       closed = true
       waiting = []
       idle()
-      onClosed()
+      onClosed(error.code === 'EPIPE' ? undefined : error)
     })
   }
 

@@ -39,7 +39,10 @@ export const serve = (options: ServeOptions): Promise<number> =>
 
     const onEvent = (event: ServerEvent): void => {
       if (log.enabled) log(describe(event))
-      if (event.event === 'error') return finish(event.error)
+      if (event.event === 'error') {
+        if (options.output === 'json') output.line(eventToJson(event, performance.now()))
+        return finish(event.error)
+      }
       if (options.output === 'json') output.line(eventToJson(event, performance.now()))
       else transcript.show(event)
     }

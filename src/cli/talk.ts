@@ -39,7 +39,9 @@ const log = debug('stage:client')
 export const talk = (options: TalkOptions): Promise<number> =>
   new Promise((resolve, reject) => {
     const host = createNodeHost()
-    const output = createOutput(() => finish(0), options.output === 'json' ? lostToJson : undefined)
+    const onClosed = (error: Error | undefined): void =>
+      finish(error ? new StageError('internal', `standard output cannot be written: ${error.message}`) : 0)
+    const output = createOutput(onClosed, options.output === 'json' ? lostToJson : undefined)
     const note = (text: string): void => void process.stderr.write(`${colors.dim(text)}\n`)
     const { name, port } = options
     const transcript = createClientTranscript({

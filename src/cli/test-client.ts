@@ -16,8 +16,8 @@ Options:
   -n, --name NAME        my name, 1 to 64 bytes without blanks and commas
   -c, --contact PEER     the name of whom I want to reach
       --stage STAGE      meet in a room of this name: one sees only those who are in it
-      --exit-on-connect  end as soon as both sides have heard each other
-      --timeout SECONDS  give up after so long (never)
+      --exit-on-connect  end one second after both sides have heard each other
+      --timeout SECONDS  give up when not connected by then (never)
       --interval SECONDS ask the server this often while looking for the peer (1, later 3)
       --no-host          do not tell the peer my addresses behind the NAT
       --no-input         do not read from the terminal: for running in the background
@@ -56,6 +56,8 @@ export const main = (args: readonly string[]): Promise<never> =>
       throw new StageError('usage', '--json and -q exclude each other: choose one')
     const withPort = /^([^:]+):(\d+)$/.exec(options['server'] as string)
     if (withPort) throw new StageError('usage', `-s takes no port: give -s ${withPort[1]} -p ${withPort[2]}`)
+    const bare = /^(?:\w+:\/\/([^/]+).*|\[(.+)\])$/.exec(options['server'] as string)
+    if (bare) throw new StageError('usage', `-s takes a name or an address: give -s ${bare[1] ?? bare[2]}`)
     const stage = options['stage'] as string | undefined
     if (stage !== undefined && !isStage(stage)) {
       throw new StageError(

@@ -34,7 +34,7 @@ every datagram.
 Examples:
   test-server                              on port 8080, for everybody
   test-server -p 9000 --host 127.0.0.1     for a try on this machine alone
-  test-server --json | jq .name            who registers
+  test-server --json | jq -r 'select(.event=="registered").name'
 
 ${exitCodeHelp}
 `

@@ -299,7 +299,8 @@ const checkNames = (name: string, peer: string): void => {
     ['name', name],
     ["peer's name", peer],
   ] as const) {
-    const problem = nameProblem(text)
+    // What a terminal gave that was no UTF-8 is here as U+FFFD, which nobody could type.
+    const problem = text.includes('\ufffd') ? 'forbidden-character' : nameProblem(text)
     if (problem) throw new StageError('name-refused', `The ${who} ${JSON.stringify(text)} ${problems[problem]}`)
   }
   if (name === peer)

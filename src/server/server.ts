@@ -249,8 +249,8 @@ const codeOf = (error: Error): string => ('code' in error ? String(error.code) :
 const bindError = (at: Endpoint, cause: Error): StageError => {
   const where = `UDP port ${at.port}${isWildcard(at.address) ? '' : ` of ${at.address}`}`
   const reasons: Record<string, string> = {
-    EADDRINUSE: `${where} is already in use: another server may be running; stop it, or choose another port with -p`,
-    EACCES: `${where} may not be opened by this user: choose one above 1023 with -p`,
+    EADDRINUSE: `${where} is already in use: another server may be running; stop it, or choose another port (-p)`,
+    EACCES: `${where} may not be opened by this user: choose one above 1023 (-p)`,
     EADDRNOTAVAIL: `${at.address} is not an address of this machine: give --host one that is, or leave it out`,
   }
   return new StageError('cannot-bind', reasons[codeOf(cause)] ?? `${where} cannot be opened: ${cause.message}`, {
