@@ -12,7 +12,7 @@ const run = (cwd: string, command: string, ...args: string[]) =>
 
 t.test('packed, installed elsewhere, run', async t => {
   const elsewhere = t.testdir({})
-  const packed = run(root, 'npm', 'pack', '--ignore-scripts', '--pack-destination', elsewhere)
+  const packed = run(root, 'npm', 'pack', '--silent', '--ignore-scripts', '--pack-destination', elsewhere)
   t.equal(packed.status, 0, packed.stderr)
   const tarball = readdirSync(elsewhere).find(file => file.endsWith('.tgz')) ?? ''
   const files = execFileSync('tar', ['-tzf', join(elsewhere, tarball)], { encoding: 'utf8' })

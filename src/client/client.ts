@@ -1,5 +1,5 @@
 // Drives the registrar and the puncher with a host's sockets and clock. Knows neither real sockets nor a simulation.
-import { type Endpoint, type Family, familyOf, parseAddress } from '../endpoint.ts'
+import { type Endpoint, type Family, familyOf, isLoopback, parseAddress } from '../endpoint.ts'
 import { StageError } from '../errors.ts'
 import type { Host, UdpSocket } from '../host.ts'
 import { nameProblem } from '../name.ts'
@@ -67,8 +67,10 @@ export const connect = (host: Host, options: ClientOptions): Client => {
   const send = (bytes: Uint8Array, to: Endpoint): void => sockets.get(familyOf(to.address))?.send(bytes, to)
 
   const hosts = (): Endpoint[] => {
-    const family = registrar.server && familyOf(registrar.server.address)
-    const local = family && sockets.get(family)?.local
+    // A server on loopback has its clients on the same machine, where the address that it sees is the one to use.
+    if (!registrar.server || isLoopback(registrar.server.address)) return []
+    const family = familyOf(registrar.server.address)
+    const local = sockets.get(family)?.local
     if (!offerHosts || !local || local.port === 0) return []
     const own = host.addresses().filter(address => familyOf(address) === family)
     return own.slice(0, 4).map(address => ({ address, port: local.port }))

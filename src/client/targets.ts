@@ -1,6 +1,6 @@
 // Law: pure. Which endpoints a phonebook entry may make us send to: a server, or a stranger who registers a forged
 // endpoint, must not aim our packets at our own network.
-import { type Endpoint, addressToBytes, classifyAddress, familyOf } from '../endpoint.ts'
+import { type Endpoint, addressToBytes, classifyAddress, familyOf, isLoopback } from '../endpoint.ts'
 
 export type CandidateKind = 'server-reflexive' | 'host' | 'peer-reflexive'
 
@@ -21,7 +21,8 @@ export const targetProblem = (endpoint: Endpoint, server: Endpoint): string | un
 
 /** A peer's local candidate is worth a try only where both of us are seen at the same address: behind the same NAT. */
 export const hostMayBePunched = (host: Endpoint, mine: Endpoint | undefined, theirs: Endpoint): boolean => {
-  if (!mine || host.port < 1024 || familyOf(host.address) !== familyOf(theirs.address)) return false
+  if (!mine || isLoopback(mine.address) || host.port < 1024 || familyOf(host.address) !== familyOf(theirs.address))
+    return false
   const kind = classifyAddress(host.address)
   return (kind === 'private' || kind === 'link-local' || kind === 'global') && sameSite(mine.address, theirs.address)
 }
