@@ -30,3 +30,6 @@ export class StageError extends Error {
     return exitCodes[this.code]
   }
 }
+
+/** The system's code of an error (`EADDRINUSE`); '' where it has none. */
+export const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : '')

@@ -5,7 +5,7 @@ import { type Endpoint, parseAddress } from './endpoint.ts'
 import { StageError } from './errors.ts'
 import type { Host } from './host.ts'
 import { createNodeHost } from './host/node.ts'
-import { type Server, type ServerOptions, createServer as startServer } from './server/server.ts'
+import { type Server, type ServerOptions, createServer as startServer, everywhere } from './server/server.ts'
 
 export type LibraryServerOptions = Omit<ServerOptions, 'listen'> & {
   /** UDP port; 0: any free one. Default: 8080. */
@@ -31,7 +31,6 @@ export const createServer = ({
     for (const address of hosts ?? []) {
       if (!parseAddress(address)) throw usage(`hosts: ${JSON.stringify(address)} is not an IP address`)
     }
-    const everywhere = [{ address: '0.0.0.0' }, { address: '::', optional: true }]
     const listen = (hosts?.map(address => ({ address })) ?? everywhere).map(at => ({ ...at, port }))
     const server = startServer(host, {
       ...rest,

@@ -22,5 +22,7 @@ const isReserved = (token: string): boolean => {
   return verbs.has(word.replace(/_(ACK|NAK)$/, ''))
 }
 
-/** Printable ASCII without comma and blank, 1 to 64 characters. */
-export const isStage = (stage: string): boolean => /^[!-+\--~]{1,64}$/.test(stage)
+/** Printable ASCII without comma and blank, 1 to 64 characters: what an opaque value, and a stage, may be made of. */
+export const isOpaque = (value: string): boolean => /^[!-+\--~]{1,64}$/.test(value)
+
+export const isStage = isOpaque

@@ -6,7 +6,7 @@ import { StageError } from '../errors.ts'
 import { createNodeHost } from '../host/node.ts'
 import type { Network } from '../networks.ts'
 import type { ServerEvent } from '../server/events.ts'
-import { type ServerOptions, createServer } from '../server/server.ts'
+import { type ServerOptions, createServer, everywhere } from '../server/server.ts'
 import { eventToJson, lostToJson } from './json.ts'
 import { createOutput } from './output.ts'
 import { countersText, createServerTranscript } from './server-transcript.ts'
@@ -68,7 +68,6 @@ export const serve = (options: ServeOptions): Promise<number> =>
 
 const serverOptions = (options: ServeOptions): ServerOptions => {
   const ports = options.ports.length > 0 ? options.ports : [8080]
-  const everywhere = [{ address: '0.0.0.0' }, { address: '::', optional: true }]
   const hosts = options.hosts.length > 0 ? options.hosts.map(address => ({ address })) : everywhere
   return {
     listen: [...new Set(ports)].flatMap(port => hosts.map(host => ({ ...host, port }))),

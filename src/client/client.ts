@@ -1,6 +1,6 @@
 // Drives the registrar and the puncher with a host's sockets and clock. Knows neither real sockets nor a simulation.
 import { type Endpoint, type Family, familyOf, isLoopback, parseAddress } from '../endpoint.ts'
-import { StageError } from '../errors.ts'
+import { StageError, codeOf } from '../errors.ts'
 import type { Host, UdpSocket } from '../host.ts'
 import { nameProblem } from '../name.ts'
 import { nearest } from '../nearest.ts'
@@ -167,7 +167,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
   }
 
   const noteSendError = (error: Error, family: Family): void => {
-    const code = 'code' in error ? String(error.code) : ''
+    const code = codeOf(error)
     if (registrar.answered || !unroutable.test(code)) return
     unreachable.add('address' in error ? String(error.address) : `IPv${family}`)
     const tried = new Set(registrar.servers.map(({ address }) => address))

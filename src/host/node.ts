@@ -6,6 +6,7 @@ import { isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import pRetry from 'p-retry'
 import { type Endpoint, familyOf, parseAddress } from '../endpoint.ts'
+import { codeOf } from '../errors.ts'
 import type { Host, SendOptions, UdpSocket } from '../host.ts'
 
 /** A burst of 10,000 registrations stays in a buffer of this size; with the usual 208 KiB, some 250 do. */
@@ -171,5 +172,3 @@ class NodeUdpSocket implements UdpSocket {
     for (const [bytes, to, options] of this.#waiting.splice(0)) this.send(bytes, to, options)
   }
 }
-
-const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : '')

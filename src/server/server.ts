@@ -1,7 +1,7 @@
 // Law: bytes and their source come in, datagrams go out, every datagram is counted under one disposition, and nothing
 // throws across `receive`. Knows no dialect by name and no clock but its host's.
 import { type Endpoint, endpointKey, isWildcard } from '../endpoint.ts'
-import { StageError } from '../errors.ts'
+import { StageError, codeOf } from '../errors.ts'
 import type { Host, UdpSocket } from '../host.ts'
 import { type Entry, Phonebook } from '../phonebook.ts'
 import type { Answer, Desk, Standing } from '../dialects/dialect.ts'
@@ -27,6 +27,12 @@ export type ServerOptions = AdmissionOptions & {
 }
 
 const defaultExpiryMs = 120_000
+
+/** Where a server listens that is not told where: every IPv4 and, where there is IPv6, every IPv6 address. */
+export const everywhere: readonly { readonly address: string; readonly optional?: boolean }[] = [
+  { address: '0.0.0.0' },
+  { address: '::', optional: true },
+]
 
 export type Server = {
   /** Where it listens; complete at the event `ready`. */
@@ -243,8 +249,6 @@ const ownEndpoints = (bound: readonly Endpoint[], addresses: readonly string[]):
   }
   return own
 }
-
-const codeOf = (error: Error): string => ('code' in error ? String(error.code) : '')
 
 const bindError = (at: Endpoint, cause: Error): StageError => {
   const where = `UDP port ${at.port}${isWildcard(at.address) ? '' : ` of ${at.address}`}`

@@ -1,6 +1,6 @@
 // Law: pure; bytes <-> values of the phonebook dialect, docs/dialects.md section 1. Nothing here throws at foreign bytes.
 import { type Endpoint, formatEndpoint, parseAddress, parseEndpoint, parsePort } from '../../endpoint.ts'
-import { isStage, nameProblem } from '../../name.ts'
+import { isOpaque, isStage, nameProblem } from '../../name.ts'
 import { decodeUtf8, encodeUtf8, utf8Length } from '../../utf8.ts'
 import type { Refusal } from '../dialect.ts'
 
@@ -39,7 +39,6 @@ export const paddedRegistration = 1000
 export const packedAnswer = 1200
 /** Longer than anything that a client sends; the older server cut there. */
 const longestDatagram = 1024
-const longestOpaque = 64
 const longestAnswer = 65_535
 
 const [lineFeed, carriageReturn, blank] = [10, 13, 32]
@@ -203,6 +202,3 @@ const decodeFields = (extras: string[]): Pick<Line, 'newer' | 'proven' | 'cookie
   }
   return { newer, proven, cookie, pair, hosts }
 }
-
-/** Printable ASCII without comma and blank: what an opaque value may be made of. */
-const isOpaque = (value: string): boolean => value.length <= longestOpaque && /^[!-+\--~]+$/.test(value)

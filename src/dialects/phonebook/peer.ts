@@ -2,7 +2,7 @@
 // begins with 0xFE, which no UTF-8 text contains and which is outside of what STUN (0-3), DTLS, TURN channels and RTP
 // begin with (RFC 7983), so that one socket can tell them all apart.
 import { type Endpoint, addressFromBytes, addressToBytes } from '../../endpoint.ts'
-import { nameProblem } from '../../name.ts'
+import { isOpaque, nameProblem } from '../../name.ts'
 import { decodeUtf8, encodeUtf8 } from '../../utf8.ts'
 
 /** 96 random bits that a check-response echoes, as in STUN (RFC 8489 s.6). */
@@ -113,7 +113,7 @@ const decodeCheck = (bytes: Uint8Array): PeerMessage | undefined => {
     at += 1 + length
   }
   const [pair = '', from = '', to = ''] = texts
-  if (at !== bytes.length || nameProblem(from) || nameProblem(to) || !/^[!-+\--~]{0,64}$/.test(pair)) return undefined
+  if (at !== bytes.length || nameProblem(from) || nameProblem(to) || (pair !== '' && !isOpaque(pair))) return undefined
   return { type: 'check', ...transactionAndTag(bytes), pair, from, to }
 }
 
