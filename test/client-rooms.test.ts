@@ -154,7 +154,7 @@ t.test('checks of a candidate: dense, then sparse, never closer than 20 ms', asy
   t.equal(checkPauseMs(Infinity), pauses.at(-1), 'one that began sparse')
 })
 
-// Manners: safety.md rule 5
+// Manners: what good behaviour allows towards an address that has not answered
 
 type Step =
   { what: 'try'; host: number; bytes: number } | { what: 'renew'; host: number } | { what: 'alive'; host: number }
