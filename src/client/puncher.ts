@@ -14,6 +14,7 @@ import { type Candidate, Candidates } from './candidates.ts'
 import type { ClientEvent } from './events.ts'
 import { Manners } from './manners.ts'
 import { Peer, sameBytes } from './peer.ts'
+import { type PunchState, nextState } from './punch-state.ts'
 import { consentCheckMs } from './schedule.ts'
 import { Session } from './session.ts'
 import { EarlyChecks } from './early-checks.ts'
@@ -28,20 +29,6 @@ export type PuncherOptions = {
   readonly send: (bytes: Uint8Array, to: Endpoint) => void
   readonly onEvent: (event: ClientEvent) => void
 }
-
-/** How the client stands with its peer, and what leads from one state to the next. */
-export type PunchState = 'waiting' | 'punching' | 'connected'
-const transitions = {
-  waiting: { located: 'punching', confirmed: 'connected' },
-  punching: { located: 'punching', confirmed: 'connected', left: 'waiting' },
-  connected: {
-    located: 'connected',
-    confirmed: 'connected',
-    silent: 'punching',
-    'no-consent': 'punching',
-    left: 'waiting',
-  },
-} as const satisfies Record<PunchState, Record<string, PunchState>>
 
 /** How long the peer that we talk to has to answer where it is, before its name or its tag at a new endpoint counts. */
 const rivalMs = 800
@@ -109,7 +96,7 @@ export class Puncher {
     else if (this.#state === 'punching' && this.#candidates.deadline() === Infinity) {
       this.#candidates.restart('sparse', nowMs)
     }
-    if (this.#state === 'waiting') this.#step('located')
+    if (this.#state === 'waiting') this.#state = nextState(this.#state, 'located')
     for (const { check, from } of this.#early.take(nowMs)) {
       if (this.#believes(from, check.pair)) this.#receiveCheck(check, from, nowMs)
     }
@@ -316,7 +303,7 @@ export class Puncher {
     this.#session = new Session(endpoint, tag, nowMs)
     this.#rival = undefined
     this.#candidates.rest()
-    this.#step('confirmed')
+    this.#state = nextState(this.#state, 'confirmed')
     const form = tag ? 'binary' : 'text'
     this.#emit({ event: 'connected', peer, endpoint, elapsedMs: nowMs - startedMs, form })
     if (!tag) this.#voice.keepalive(this.#session, nowMs) // answers the observed source, which confirms it to the peer
@@ -333,7 +320,7 @@ export class Puncher {
     this.#session = undefined
     this.#rival = undefined
     this.#heard = false
-    this.#step(reason)
+    this.#state = nextState(this.#state, reason)
     this.#emit({ event: 'lost', peer: this.#options.peer, reason })
     if (reason === 'left') return this.#candidates.rest()
     this.#candidates.restart('sparse', nowMs)
@@ -360,11 +347,6 @@ export class Puncher {
     if (this.#refused && sameEndpoint(this.#refused, endpoint)) return
     this.#refused = endpoint
     this.#emit({ event: 'refused', peer: this.#options.peer, endpoint, why })
-  }
-
-  #step(on: string): void {
-    const next: Readonly<Record<string, PunchState>> = transitions[this.#state]
-    this.#state = next[on] ?? this.#state
   }
 
   #emit(event: ClientEvent): void {

@@ -71,6 +71,17 @@ const olderRequest = (name: string): RegistrationRequest => ({
   hosts: [],
 })
 
+/** `key=value`; a token without `=` has no key. */
+const keyed = (token: string): { readonly key: string; readonly value: string } => {
+  const equals = token.indexOf('=')
+  return { key: equals < 0 ? '' : token.slice(0, equals), value: token.slice(equals + 1) }
+}
+
+const addHost = (hosts: Endpoint[], value: string): void => {
+  const host = hosts.length < mostHosts ? parseEndpoint(value) : undefined
+  if (host) hosts.push(host)
+}
+
 const withTokens = (name: string, rest: Uint8Array): RegistrationRequest | Refusal => {
   const text = decodeUtf8(rest)
   if (text === undefined) return olderRequest(name)
@@ -83,9 +94,8 @@ const withTokens = (name: string, rest: Uint8Array): RegistrationRequest | Refus
   const hosts: Endpoint[] = []
   for (const token of tokens) {
     length += token === '' ? 0 : utf8Length(token) + 1
-    const equals = token.indexOf('=')
-    const value = token.slice(equals + 1)
-    switch (equals < 0 ? '' : token.slice(0, equals)) {
+    const { key, value } = keyed(token)
+    switch (key) {
       case 'v':
         newer = value === '2'
         break
@@ -98,10 +108,8 @@ const withTokens = (name: string, rest: Uint8Array): RegistrationRequest | Refus
       case 'stage':
         stage = value
         break
-      case 'host': {
-        const host = hosts.length < mostHosts ? parseEndpoint(value) : undefined
-        if (host) hosts.push(host)
-      }
+      case 'host':
+        addHost(hosts, value)
     }
   }
   if (!newer) return olderRequest(name)
@@ -179,9 +187,8 @@ const decodeFields = (extras: string[]): Pick<Line, 'newer' | 'proven' | 'cookie
   let pair: string | undefined
   const hosts: Endpoint[] = []
   for (const extra of extras) {
-    const equals = extra.indexOf('=')
-    const value = extra.slice(equals + 1)
-    switch (equals < 0 ? '' : extra.slice(0, equals)) {
+    const { key, value } = keyed(extra)
+    switch (key) {
       case 'v':
         newer = value === '2'
         break
@@ -194,10 +201,8 @@ const decodeFields = (extras: string[]): Pick<Line, 'newer' | 'proven' | 'cookie
       case 'pair':
         if (isOpaque(value)) pair = value
         break
-      case 'host': {
-        const host = hosts.length < mostHosts ? parseEndpoint(value) : undefined
-        if (host) hosts.push(host)
-      }
+      case 'host':
+        addHost(hosts, value)
     }
   }
   return { newer, proven, cookie, pair, hosts }
