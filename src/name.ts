@@ -2,7 +2,8 @@
 import { utf8Length } from './utf8.ts'
 
 const forbidden = /[\p{Cc}\p{Cf}\p{Cs}\p{Z},]/u
-const verbs = new Set(['REGISTER', 'REGISTERED', 'LIST', 'CONNECT', 'EXIT', 'BIND', 'ERROR'])
+const verbs = ['REGISTER', 'REGISTERED', 'LIST', 'CONNECT', 'EXIT', 'BIND', 'ERROR']
+const reserved = new Set(verbs.flatMap(verb => [verb, `${verb}_ACK`, `${verb}_NAK`]))
 
 export const longestName = 64
 
@@ -18,8 +19,7 @@ export const nameProblem = (name: string): 'empty' | 'too-long' | 'forbidden-cha
 /** The words of the dialects, so that no server's answer is a registration with another server. */
 const isReserved = (token: string): boolean => {
   const colon = token.indexOf(':')
-  const word = colon < 0 ? token : token.slice(0, colon)
-  return verbs.has(word.replace(/_(ACK|NAK)$/, ''))
+  return reserved.has(colon < 0 ? token : token.slice(0, colon))
 }
 
 /** Printable ASCII without comma and blank, 1 to 64 characters: what an opaque value, and a stage, may be made of. */

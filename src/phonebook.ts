@@ -39,6 +39,8 @@ export type Entry = {
   creditBytes: number
   /** The cookie of this endpoint, once made; a live entry keeps its own. */
   cookie: string | undefined
+  /** Another number after each change of what others are shown of it, and of its cookie. */
+  version: number
   /** What its dialect has made of it and wants to use again. */
   cached: unknown
   /** The token that it shares with a mutual seeker, and the endpoints that it was made for. */
@@ -69,7 +71,7 @@ export type PhonebookOptions = {
   plainRing?: boolean
 }
 
-type Stage = { readonly all: Order<Entry>; readonly older: Order<Entry> }
+type Stage = { readonly all: Order<Entry>; readonly older: Order<Entry>; version: number }
 
 export class Phonebook {
   readonly capacity: number
@@ -112,6 +114,11 @@ export class Phonebook {
     return this.#stages.get(stage)?.all.size ?? 0
   }
 
+  /** Another number after each change of what is shown of the stage; who was refreshed when does not count. */
+  stageVersion(stage: string): number {
+    return this.#stages.get(stage)?.version ?? 0
+  }
+
   /** The entries of a stage, the most recently refreshed first. */
   inStage(stage: string): Iterable<Entry> {
     return this.#stages.get(stage)?.all.newestFirst() ?? []
@@ -144,17 +151,21 @@ export class Phonebook {
     const { endpoint: former, via } = known
     const wasProven = known.proven && known.newer
     const moved = !sameEndpoint(former, registration.endpoint)
-    if (known.seek !== registration.seek) this.#unseek(known)
-    known.endpoint = moved ? registration.endpoint : former
-    known.door = registration.door
-    known.via = registration.via
-    known.newer = registration.newer
-    known.seek = registration.seek
-    known.hosts = registration.hosts
     if (moved) {
+      known.endpoint = registration.endpoint
       known.proven = false
       known.cookie = undefined
       known.creditBytes = 0
+    }
+    known.door = registration.door
+    known.via = registration.via
+    if (moved || !sameWords(known, registration)) {
+      this.#unseek(known)
+      known.newer = registration.newer
+      known.seek = registration.seek
+      known.hosts = registration.hosts
+      this.#seek(known)
+      this.#changed(known)
     }
     this.#refresh(known, nowMs)
     if (!moved) return { entry: known, change: 'refreshed', formerly: undefined, displaced: undefined }
@@ -164,7 +175,9 @@ export class Phonebook {
 
   /** It has shown that it hears us where it is. */
   prove(entry: Entry): void {
+    if (entry.proven) return
     entry.proven = true
+    this.#changed(entry)
     this.#trust(entry)
   }
 
@@ -179,6 +192,7 @@ export class Phonebook {
     const stage = this.#stages.get(entry.stage)
     stage?.all.delete(entry)
     stage?.older.delete(entry)
+    this.#changed(entry)
     if (stage?.all.size === 0) this.#stages.delete(entry.stage)
     this.#slots[entry.slot] = undefined
     entry.pair = undefined // or a chain of removed ones would live on in it
@@ -212,6 +226,7 @@ export class Phonebook {
       proven: false,
       creditBytes: 0,
       cookie: undefined,
+      version: 0,
       cached: undefined,
       pair: undefined,
       refreshedAtMs: nowMs,
@@ -223,7 +238,9 @@ export class Phonebook {
     this.#byName.set(keyOf(entry.name, entry.stage), entry)
     this.#byPlacement.touch(entry)
     this.#doubt(entry)
+    this.#seek(entry)
     this.#refresh(entry, nowMs)
+    this.#changed(entry)
     return { entry, change: 'added', formerly: undefined, displaced }
   }
 
@@ -260,15 +277,24 @@ export class Phonebook {
     entry.refreshedAtMs = nowMs
     this.#byRefresh.touch(entry)
     let stage = this.#stages.get(entry.stage)
-    if (!stage) this.#stages.set(entry.stage, (stage = { all: new Order(), older: new Order() }))
+    if (!stage) this.#stages.set(entry.stage, (stage = { all: new Order(), older: new Order(), version: 0 }))
     stage.all.touch(entry)
     if (entry.door === 'phonebook' && !entry.newer) stage.older.touch(entry)
     else stage.older.delete(entry)
+  }
+
+  /** What is shown of it is not what it was. */
+  #changed(entry: Entry): void {
+    entry.version++
+    const stage = this.#stages.get(entry.stage)
+    if (stage) stage.version++
+  }
+
+  #seek(entry: Entry): void {
     if (entry.seek === undefined) return
     const key = keyOf(entry.seek, entry.stage)
     const seekers = this.#seekers.get(key)
-    if (seekers)
-      seekers.add(entry) // where it may be already
+    if (seekers) seekers.add(entry)
     else this.#seekers.set(key, new Set([entry]))
   }
 
@@ -280,6 +306,13 @@ export class Phonebook {
     if (seekers?.size === 0) this.#seekers.delete(key)
   }
 }
+
+/** Whether a registration says nothing new of its name. */
+const sameWords = (known: Entry, { newer, seek, hosts }: Registration): boolean =>
+  known.newer === newer &&
+  known.seek === seek &&
+  known.hosts.length === hosts.length &&
+  known.hosts.every((host, i) => sameEndpoint(host, hosts[i] as Endpoint))
 
 /** The prefix that a newcomer is counted under. */
 const crowdOf = ({ address }: Endpoint): string => prefixOf(address, familyOf(address) === 4 ? 24 : 64)

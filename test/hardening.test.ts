@@ -229,3 +229,23 @@ t.test('a client lives through a name that leads nowhere it can go', async t => 
     [],
   )
 })
+
+t.test('what is kept to be said later has a bound, and nobody goes without', async t => {
+  const stage = createStage({ seed: 5, trace: false, link: { latencyMs: 1 } })
+  const { server: running } = stage.startServer({ classic: true })
+  const crowd = stage.world.host({ name: 'crowd', address: '192.0.2.9' }).udp()
+  let own = 0
+  crowd.onDatagram(bytes => void (decodeLines(bytes)[0]?.name === 'a' && own++))
+  crowd.send(text('a'), server)
+  crowd.send(text('b'), server)
+  stage.world.run(5000)
+  const idle = stage.world.pending
+  own = 0
+  for (let i = 0; i < 5000; i++) crowd.send(text('a'), server)
+  stage.world.run(5100)
+  t.equal(stage.world.pending - idle, 1000)
+  t.equal(own, 4000, 'the others at once')
+  stage.world.run(7000)
+  t.equal(own, 5000)
+  running.close()
+})

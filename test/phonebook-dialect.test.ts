@@ -606,7 +606,9 @@ function setUp({ capacity = 64, splitStages = false, strict = false } = {}) {
     const request = recognise(bytes)?.decode(bytes)
     if (request === undefined || typeof request === 'string') throw new Error(`refused: ${request}`)
     const answer = dialect.answer(request as RegistrationRequest, from, bytes.length, desk)
-    return { ...answer, lines: answer.datagrams.flatMap(decodeLines) }
+    // Its own line first: also when that one is sent last.
+    const datagrams = [...(answer.later ?? []), ...answer.datagrams]
+    return { ...answer, datagrams, lines: datagrams.flatMap(decodeLines) }
   }
   return { desk, phonebook, register, cookieFor }
 }
@@ -644,6 +646,21 @@ t.test('a plain line is up to date after its owner moved and after the book grew
     '1,3,bob,198.51.100.1,1007\n',
     '2,3,carol,198.51.100.1,1002\n',
   ])
+})
+
+t.test('an older client that registers again in a book of few has its own line a little later', async t => {
+  const { register } = setUp()
+  const laterOf = (name: string, from: Endpoint) => (register(name, from).later ?? []).map(textOf)
+  t.same(laterOf('alice', home(0)), [], 'the first time: at once, for it loses the first line it gets')
+  t.same(laterOf('alice', home(0)), [], 'alone: there is nothing else to say')
+  for (let i = 1; i <= 3; i++) {
+    t.same(laterOf(`n${i}`, home(i)), [], 'a newcomer: at once')
+    t.same(laterOf('alice', home(0)), [`0,${i + 1},alice,198.51.100.1,1000\n`])
+  }
+  t.same(laterOf('alice', home(9)), [], 'from elsewhere: it may have been started anew')
+  t.same(laterOf('alice v=2', home(9)), [], 'a newer one never loses it')
+  register('n4', home(4))
+  t.same(laterOf('alice', home(9)), [], 'among many it makes no difference')
 })
 
 t.test('what the server says is no registration, whoever hears it', async t => {

@@ -36,6 +36,9 @@ export type Standing = 'proven' | 'unproven' | 'older'
 export type Answer = {
   /** To the source of the request. */
   readonly datagrams: readonly Uint8Array[]
+  /** To the source too, but so many milliseconds later. */
+  readonly later?: readonly Uint8Array[]
+  readonly laterMs?: number
   /** To others whom the request concerns. */
   readonly elsewhere: readonly (Place & { readonly bytes: Uint8Array })[]
   readonly registered?: Registered

@@ -27,6 +27,8 @@ export type ServerOptions = AdmissionOptions & {
 }
 
 const defaultExpiryMs = 120_000
+/** Answers whose second half waits for its time. */
+const mostHeld = 1000
 
 /** Where a server listens that is not told where: every IPv4 and, where there is IPv6, every IPv6 address. */
 export const everywhere: readonly { readonly address: string; readonly optional?: boolean }[] = [
@@ -123,9 +125,23 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     return admission.pay(entry, bytes, datagrams.length, standing, host.now())
   }
 
-  const settle = ({ datagrams, elsewhere, registered, standing }: Answer, from: Endpoint, via: number): void => {
+  let held = 0
+  const sendLater = (datagrams: readonly Uint8Array[], from: Endpoint, via: number, laterMs: number): void => {
+    const sendAll = (): void => datagrams.forEach(bytes => send(bytes, from, via))
+    if (held >= mostHeld) return sendAll()
+    held++
+    host.after(laterMs, () => {
+      held--
+      if (!closed) sendAll()
+    })
+  }
+
+  const settle = (answer: Answer, from: Endpoint, via: number): void => {
+    const { later = [], laterMs = 0, elsewhere, registered, standing } = answer
+    const datagrams = later.length === 0 ? answer.datagrams : [...answer.datagrams, ...later]
     if (registered && !paid(datagrams, registered.entry, standing)) return
-    for (const bytes of datagrams) send(bytes, from, via)
+    for (const bytes of answer.datagrams) send(bytes, from, via)
+    if (later.length > 0) sendLater(later, from, via, laterMs)
     for (const other of elsewhere) if (pushes.spend()) send(other.bytes, other.endpoint, other.via)
     if (!registered) return
     const { entry, change, displaced } = registered

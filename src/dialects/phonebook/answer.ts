@@ -16,6 +16,13 @@ import { samples } from './samples.ts'
 
 /** The older client reads 30 datagrams between two registrations and never gets out of an answer as long as that. */
 const mostToOlder = 16
+/**
+ * An older client sleeps for a second over each line once it knows its contact, its own line included. When it registers
+ * again (it has lost its first datagram by then) and the contact's message may be on its way, its own line lets that pass.
+ */
+const laterMs = 1200
+/** With more lines than this to sleep over it makes no difference. */
+const fewOthers = 3
 /** Up to here a seeker sees its whole stage; on a larger one, only whom it seeks. */
 const smallStage = 16
 
@@ -38,14 +45,18 @@ export const phonebook: Dialect<RegistrationRequest> = {
     // Of this request: who forges the source of a proven one gets no more than anybody.
     const standing = !request.newer ? 'older' : echoed ? 'proven' : 'unproven'
     const allowance = desk.allowance(entry, bytesIn, standing)
-    const datagrams = request.newer ? packed(entry, desk, allowance) : plain(entry, desk, allowance)
-    return { datagrams, elsewhere: notice(registered, desk), registered, standing }
+    const said = { elsewhere: notice(registered, desk), registered, standing } as const
+    if (request.newer) return { ...said, datagrams: packed(entry, desk, allowance) }
+    const datagrams = plain(entry, desk, allowance)
+    const [own, ...others] = datagrams
+    const hasTime = registered.change === 'refreshed' && others.length > 0 && others.length <= fewOthers
+    return own && hasTime ? { ...said, datagrams: others, later: [own], laterMs } : { ...said, datagrams }
   },
 
   introduce(receiver, entries, desk) {
     const { count } = desk.phonebook
     const reachable = entries.filter(entry => canReach(receiver, entry.endpoint))
-    if (!receiver.newer) return reachable.map(entry => linesOf(entry, count).plain)
+    if (!receiver.newer) return reachable.map(entry => cachedOf(entry, count).plain)
     const packer = createPacker(unlimited)
     for (const entry of reachable) packer.add(formatLine(entry, count, shownTo(receiver, entry, desk)))
     return packer.datagrams()
@@ -70,7 +81,7 @@ const plain = (entry: Entry, desk: Desk, allowance: Allowance): Uint8Array[] => 
   const datagrams: Uint8Array[] = []
   let bytes = 0
   for (const listed of [entry, ...others]) {
-    const line = linesOf(listed, book.count).plain
+    const line = cachedOf(listed, book.count).plain
     bytes += line.length + allowance.headerBytes
     if (bytes > allowance.bytes || datagrams.length >= allowance.datagrams) break
     datagrams.push(line)
@@ -78,22 +89,43 @@ const plain = (entry: Entry, desk: Desk, allowance: Allowance): Uint8Array[] => 
   return datagrams
 }
 
-/** Whole lines, several to a datagram: its own with the cookie, the one it seeks, and the rest where that is wanted. */
-const packed = (entry: Entry, desk: Desk, allowance: Allowance): Uint8Array[] => {
+/** Whole lines, several to a datagram; the same ones again, as long as nothing has changed that they show. */
+const packed = (entry: Entry, desk: Desk, allowance: Allowance): readonly Uint8Array[] => {
   const { phonebook: book } = desk
-  const cookie = (entry.cookie ??= desk.cookieFor(entry.endpoint))
   const sought = entry.seek === undefined ? undefined : book.find(entry.seek, entry.stage)
-  const packer = createPacker(allowance)
-  packer.add(formatLine(entry, book.count, { newer: true, proven: entry.proven, cookie }))
-  if (sought && sought !== entry && canReach(entry, sought.endpoint)) {
-    packer.add(formatLine(sought, book.count, shownTo(entry, sought, desk)))
+  const isSmall = book.stageSize(entry.stage) <= smallStage
+  const rest = isSmall || entry.seek === undefined ? book.inStage(entry.stage) : []
+  if (allowance.bytes < Infinity || !(isSmall || sought)) return pack(entry, sought, rest, desk, allowance)
+  const cached = cachedOf(entry, book.count)
+  const version = isSmall ? book.stageVersion(entry.stage) : (sought?.version ?? 0)
+  const { answer } = cached
+  if (answer && answer.sought === sought && answer.isSmall === isSmall && answer.version === version) {
+    return answer.datagrams
   }
-  if (entry.seek === undefined || book.stageSize(entry.stage) <= smallStage) {
-    for (const other of book.inStage(entry.stage)) {
-      if (other === entry || other === sought || !canReach(entry, other.endpoint)) continue
-      const { listed, listedLength } = linesOf(other, book.count)
-      if (!packer.add(listed, listedLength)) break
-    }
+  const datagrams = pack(entry, sought, rest, desk, allowance)
+  cached.answer = { sought, isSmall, version, datagrams }
+  return datagrams
+}
+
+/** Its own line with the cookie, the one it seeks, and the rest as far as that is paid for. */
+const pack = (
+  entry: Entry,
+  sought: Entry | undefined,
+  rest: Iterable<Entry>,
+  desk: Desk,
+  allowance: Allowance,
+): Uint8Array[] => {
+  const { count } = desk.phonebook
+  const packer = createPacker(allowance)
+  const cookie = (entry.cookie ??= desk.cookieFor(entry.endpoint))
+  packer.add(formatLine(entry, count, { newer: true, proven: entry.proven, cookie }))
+  if (sought && sought !== entry && canReach(entry, sought.endpoint)) {
+    packer.add(formatLine(sought, count, shownTo(entry, sought, desk)))
+  }
+  for (const other of rest) {
+    if (other === entry || other === sought || !canReach(entry, other.endpoint)) continue
+    const { listed, listedLength } = cachedOf(other, count)
+    if (!packer.add(listed, listedLength)) break
   }
   return packer.datagrams()
 }
@@ -145,35 +177,30 @@ const shownTo = (receiver: Entry, entry: Entry, desk: Desk): LineFields => {
 const canReach = (receiver: Entry, endpoint: Endpoint): boolean =>
   familyOf(receiver.endpoint.address) === 6 || familyOf(endpoint.address) === 4
 
+/** What the same state of an entry and of the book makes again and again. */
 type Cached = {
-  readonly endpoint: Endpoint
+  readonly version: number
   readonly count: number
-  readonly newer: boolean
-  readonly proven: boolean
   /** For older clients. */
   readonly plain: Uint8Array
   /** For newer ones who do not seek it, and its length in bytes. */
   readonly listed: string
   readonly listedLength: number
+  /** What it was answered last, and what that depends on: the small stage, or the one it seeks on a large one. */
+  answer?: {
+    readonly sought: Entry | undefined
+    readonly isSmall: boolean
+    readonly version: number
+    readonly datagrams: readonly Uint8Array[]
+  }
 }
 
-/** The lines that are the same for everybody, until the entry changes or the book grows. */
-const linesOf = (entry: Entry, count: number): Cached => {
-  const { endpoint, newer, proven } = entry
-  const cached = entry.cached as Cached | undefined
-  if (cached?.count === count && cached.endpoint === endpoint && cached.newer === newer && cached.proven === proven) {
-    return cached
-  }
+const cachedOf = (entry: Entry, count: number): Cached => {
+  const known = entry.cached as Cached | undefined
+  if (known?.count === count && known.version === entry.version) return known
+  const { newer, proven, version } = entry
   const listed = formatLine(entry, count, { newer, proven })
-  const lines = {
-    endpoint,
-    count,
-    newer,
-    proven,
-    plain: encodeLine(entry, count),
-    listed,
-    listedLength: utf8Length(listed),
-  }
-  entry.cached = lines
-  return lines
+  const cached = { version, count, plain: encodeLine(entry, count), listed, listedLength: utf8Length(listed) }
+  entry.cached = cached
+  return cached
 }

@@ -1,7 +1,7 @@
 // Law: pure; bytes <-> values of the phonebook dialect, docs/dialects.md section 1. Nothing here throws at foreign bytes.
 import { type Endpoint, formatEndpoint, parseAddress, parseEndpoint, parsePort } from '../../endpoint.ts'
 import { isOpaque, isStage, nameProblem } from '../../name.ts'
-import { decodeUtf8, encodeUtf8, utf8Length } from '../../utf8.ts'
+import { decodeUtf8, encodeUtf8 } from '../../utf8.ts'
 import type { Refusal } from '../dialect.ts'
 
 /** What a client asks for. An older client gives its name and nothing else. */
@@ -43,6 +43,8 @@ const longestAnswer = 65_535
 
 const [lineFeed, carriageReturn, blank] = [10, 13, 32]
 
+const separators = /[ \r\n]+/
+
 const endsToken = (byte: number | undefined): boolean => byte === blank || byte === lineFeed || byte === carriageReturn
 
 /** `<name>[ key=value]*`, ended and separated as the older server's strtok did. */
@@ -51,14 +53,16 @@ export const decodeRegistration = (bytes: Uint8Array): RegistrationRequest | Ref
   while (start < bytes.length && endsToken(bytes[start])) start++
   if (start === bytes.length) return 'empty'
   if (bytes.length > longestDatagram) return 'too-long'
-  let end = start
-  while (end < bytes.length && !endsToken(bytes[end])) end++
-  const name = decodeUtf8(bytes.subarray(start, end))
+  let nameEnd = start
+  while (nameEnd < bytes.length && !endsToken(bytes[nameEnd])) nameEnd++
+  let end = bytes.length
+  while (endsToken(bytes[end - 1])) end--
+  const text = decodeUtf8(bytes.subarray(start, end))
+  const [name, ...tokens] = (text ?? decodeUtf8(bytes.subarray(start, nameEnd)))?.split(separators) ?? []
   if (name === undefined) return 'not-utf8'
   const problem = nameProblem(name)
   if (problem) return problem === 'reserved' ? 'reserved-name' : 'bad-name'
-  if (end === bytes.length) return olderRequest(name)
-  return withTokens(name, bytes.subarray(end))
+  return withTokens(name, tokens, end - start)
 }
 
 /** What a name alone asks for. */
@@ -82,18 +86,14 @@ const addHost = (hosts: Endpoint[], value: string): void => {
   if (host) hosts.push(host)
 }
 
-const withTokens = (name: string, rest: Uint8Array): RegistrationRequest | Refusal => {
-  const text = decodeUtf8(rest)
-  if (text === undefined) return olderRequest(name)
-  const tokens = text.split(/[ \r\n]+/)
-  let length = utf8Length(name)
+/** `length`: in bytes, from the name to the last token. */
+const withTokens = (name: string, tokens: readonly string[], length: number): RegistrationRequest | Refusal => {
   let newer = false
   let stage = ''
   let seek: string | undefined
   let cookie: string | undefined
   const hosts: Endpoint[] = []
   for (const token of tokens) {
-    length += token === '' ? 0 : utf8Length(token) + 1
     const { key, value } = keyed(token)
     switch (key) {
       case 'v':
