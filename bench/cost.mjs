@@ -5,7 +5,8 @@ import { fillBook, measure } from './registrations.mjs'
 import { figure, median } from './stats.mjs'
 
 const pairs = 9
-const target = 0.85
+/** One datagram out for one in leaves the thinking nothing to hide behind: it has to be done while the loop does none. */
+const targets = { plain: 0.85, packed: 0.55, seek: 0.55 }
 /** The courtesy towards older clients would run dry after some eighty answers to one prefix. @param {string} kind */
 export const optionsFor = kind => (kind === 'plain' ? { classic: true } : {})
 
@@ -41,7 +42,7 @@ export const run = async progress => {
     const [us, bareUs] = [median(costs.map(cost => cost.ours)), median(costs.map(cost => cost.bare))]
     figures.push(
       figure(`cost ${kind}: bare loop / server`, median(ratios), 'x', {
-        atLeast: target,
+        atLeast: targets[kind],
         note: `${us.toFixed(1)} us against ${bareUs.toFixed(1)} us CPU; ${what}${lost > 0 ? `; ${lost} LOST` : ''}`,
       }),
     )

@@ -46,6 +46,8 @@ export type Entry = {
   /** The token that it shares with a mutual seeker, and the endpoints that it was made for. */
   pair: { readonly of: Entry; readonly mine: Endpoint; readonly theirs: Endpoint; readonly token: string } | undefined
   refreshedAtMs: number
+  /** When the one it seeks was last shown it unasked, and the time before that. */
+  remindedMs: readonly [last: number, lastButOne: number]
   /** The prefix that it came from first. */
   crowd: string
 }
@@ -157,10 +159,10 @@ export class Phonebook {
       known.cookie = undefined
       known.creditBytes = 0
     }
-    known.door = registration.door
     known.via = registration.via
     if (moved || !sameWords(known, registration)) {
       this.#unseek(known)
+      known.door = registration.door
       known.newer = registration.newer
       known.seek = registration.seek
       known.hosts = registration.hosts
@@ -230,6 +232,7 @@ export class Phonebook {
       cached: undefined,
       pair: undefined,
       refreshedAtMs: nowMs,
+      remindedMs: never,
       crowd: '',
     }
     this.#next = (slot + 1) % this.capacity
@@ -279,15 +282,16 @@ export class Phonebook {
     let stage = this.#stages.get(entry.stage)
     if (!stage) this.#stages.set(entry.stage, (stage = { all: new Order(), older: new Order(), version: 0 }))
     stage.all.touch(entry)
-    if (entry.door === 'phonebook' && !entry.newer) stage.older.touch(entry)
-    else stage.older.delete(entry)
+    if (isOlder(entry)) stage.older.touch(entry)
   }
 
   /** What is shown of it is not what it was. */
   #changed(entry: Entry): void {
     entry.version++
     const stage = this.#stages.get(entry.stage)
-    if (stage) stage.version++
+    if (!stage) return
+    stage.version++
+    if (!isOlder(entry)) stage.older.delete(entry)
   }
 
   #seek(entry: Entry): void {
@@ -307,8 +311,14 @@ export class Phonebook {
   }
 }
 
+const never = [-Infinity, -Infinity] as const
+
+/** A phonebook client that does not speak the extensions. */
+const isOlder = ({ door, newer }: Entry): boolean => door === 'phonebook' && !newer
+
 /** Whether a registration says nothing new of its name. */
-const sameWords = (known: Entry, { newer, seek, hosts }: Registration): boolean =>
+const sameWords = (known: Entry, { door, newer, seek, hosts }: Registration): boolean =>
+  known.door === door &&
   known.newer === newer &&
   known.seek === seek &&
   known.hosts.length === hosts.length &&

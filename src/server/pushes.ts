@@ -19,7 +19,6 @@ export type PushesOptions = {
 export class Pushes {
   readonly #options: PushesOptions
   readonly #announced = new WeakMap<Entry, number>()
-  readonly #reminded = new WeakMap<Entry, readonly [last: number, lastButOne: number]>()
   readonly #waiting = new Map<Entry, () => void>()
   #second = -1
   #sentThisSecond = 0
@@ -60,9 +59,9 @@ export class Pushes {
     const sought = entry.seek === undefined ? undefined : this.#options.phonebook.find(entry.seek, entry.stage)
     if (!sought || sought === entry) return
     const now = this.#options.clock.now()
-    const [last, lastButOne] = this.#reminded.get(entry) ?? [-Infinity, -Infinity]
+    const [last, lastButOne] = entry.remindedMs
     if (now - lastButOne < remindMs) return
-    this.#reminded.set(entry, [now, last])
+    entry.remindedMs = [now, last]
     this.#options.introduce(sought, [entry])
   }
 

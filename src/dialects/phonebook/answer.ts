@@ -45,12 +45,13 @@ export const phonebook: Dialect<RegistrationRequest> = {
     // Of this request: who forges the source of a proven one gets no more than anybody.
     const standing = !request.newer ? 'older' : echoed ? 'proven' : 'unproven'
     const allowance = desk.allowance(entry, bytesIn, standing)
-    const said = { elsewhere: notice(registered, desk), registered, standing } as const
-    if (request.newer) return { ...said, datagrams: packed(entry, desk, allowance) }
+    const elsewhere = notice(registered, desk)
+    if (request.newer) return { datagrams: packed(entry, desk, allowance), elsewhere, registered, standing }
     const datagrams = plain(entry, desk, allowance)
     const [own, ...others] = datagrams
     const hasTime = registered.change === 'refreshed' && others.length > 0 && others.length <= fewOthers
-    return own && hasTime ? { ...said, datagrams: others, later: [own], laterMs } : { ...said, datagrams }
+    if (!own || !hasTime) return { datagrams, elsewhere, registered, standing }
+    return { datagrams: others, later: [own], laterMs, elsewhere, registered, standing }
   },
 
   introduce(receiver, entries, desk) {
@@ -64,8 +65,10 @@ export const phonebook: Dialect<RegistrationRequest> = {
 }
 
 /** Whoever held the name is told, without a cookie, who holds it now. After a rebinding of its own that goes nowhere. */
-const notice = ({ entry, formerly }: Registered, desk: Desk): NonNullable<Answer['elsewhere']> =>
-  formerly ? [{ ...formerly, bytes: encodeLine(entry, desk.phonebook.count) }] : []
+const notice = ({ entry, formerly }: Registered, desk: Desk): Answer['elsewhere'] =>
+  formerly ? [{ ...formerly, bytes: encodeLine(entry, desk.phonebook.count) }] : none
+
+const none: Answer['elsewhere'] = []
 
 /** `alice@jam` of an older client: alice, on the stage jam. */
 const splitStage = (request: RegistrationRequest): RegistrationRequest => {
