@@ -16,6 +16,10 @@ export const formatEndpoint = ({ address, port }: Endpoint): string =>
 
 export const familyOf = (address: string): Family => (address.includes(':') ? 6 : 4)
 
+/** Whether the second endpoint is of use to who is seen at the first: one that came over IPv4 may have no IPv6. */
+export const canReach = (from: Endpoint, to: Endpoint): boolean =>
+  familyOf(from.address) === 6 || familyOf(to.address) === 4
+
 /**
  * The canonical spelling of an IP address, or undefined. An IPv4-mapped IPv6 address becomes its IPv4 address, as a
  * dual-stack socket shows one client under both. Spellings that only a resolver accepts (`127.66`, `0x7f.0.0.1`,

@@ -5,7 +5,8 @@ import { type Endpoint, parseAddress } from './endpoint.ts'
 import { StageError } from './errors.ts'
 import type { Host } from './host.ts'
 import { createNodeHost } from './host/node.ts'
-import { type Server, type ServerOptions, createServer as startServer, everywhere } from './server/server.ts'
+import { everywhere } from './server/listeners.ts'
+import { type Server, type ServerOptions, createServer as startServer } from './server/server.ts'
 
 export type LibraryServerOptions = Omit<ServerOptions, 'listen'> & {
   /** UDP port; 0: any free one. Default: 8080. */

@@ -1,11 +1,25 @@
 // Law: pure. The fixed-size circular phonebook: a known name overwrites its own slot in place, a new one takes the next
 // slot, past the last one it wraps onto the oldest, and sooner onto whoever never showed that it is there. Time comes in as
 // an argument; every operation takes constant time (a free slot is looked for only after one was given up).
-import { type Endpoint, familyOf, prefixOf, sameEndpoint } from './endpoint.ts'
+import { type Endpoint, endpointKey, familyOf, prefixOf, sameEndpoint } from './endpoint.ts'
 import { Order } from './order.ts'
 
 /** The dialect that a registrant came in by, and the only one it is spoken to in. */
 export type Door = 'phonebook' | 'connect' | 'stun' | 'directory' | 'numbered'
+
+/** How long an entry lives: while it is refreshed; until somebody takes it out; as long as its connection holds. */
+type Life = 'refreshed' | 'waiting' | 'held'
+const lifeOf = {
+  phonebook: 'refreshed',
+  stun: 'refreshed',
+  connect: 'waiting',
+  numbered: 'waiting',
+  directory: 'held',
+} as const satisfies Record<Door, Life>
+/** Their programs promise that a name is unique: it can't be taken through another door. */
+const keepsNames = { phonebook: false, stun: false, connect: false, numbered: true, directory: true }
+/** Who registers once and then waits is the first to make room after this time. */
+const longestWaitMs = 3_600_000
 
 export type Registration = {
   readonly name: string
@@ -55,11 +69,14 @@ export type Entry = {
 /** An endpoint, and the socket that it is reached by. */
 export type Place = { readonly endpoint: Endpoint; readonly via: number }
 
+/** Who was told where it is, and in which dialect it is spoken to. */
+export type Former = Place & { readonly door: Door }
+
 export type Registered = {
   readonly entry: Entry
   readonly change: 'added' | 'moved' | 'refreshed'
   /** Where it was before it moved, if it speaks the extensions and was proven there. */
-  readonly formerly: Place | undefined
+  readonly formerly: Former | undefined
   /** The live entry that lost its slot to it. */
   readonly displaced: Entry | undefined
 }
@@ -85,7 +102,9 @@ export class Phonebook {
   readonly #doubtful = new Order<Entry>()
   readonly #doubtfulOf = new Map<string, Order<Entry>>()
   readonly #plainRing: boolean
-  readonly #byRefresh = new Order<Entry>()
+  /** By last refresh. */
+  readonly #living: Record<Life, Order<Entry>> = { refreshed: new Order(), waiting: new Order(), held: new Order() }
+  readonly #numbered = new Map<string, Entry>()
   readonly #stages = new Map<string, Stage>()
   readonly #seekers = new Map<string, Set<Entry>>()
   #next = 0
@@ -141,37 +160,48 @@ export class Phonebook {
     return this.#seekers.get(keyOf(name, stage)) ?? []
   }
 
-  /** Every live entry, the longest unrefreshed last. */
-  entries(): Iterable<Entry> {
-    return this.#byRefresh.newestFirst()
+  /** Every live entry; of those that are refreshed, the longest unrefreshed last. */
+  *entries(): Generator<Entry, void, undefined> {
+    for (const order of Object.values(this.#living)) yield* order.newestFirst()
+  }
+
+  /** Who registered from this endpoint through the door `numbered`. */
+  numberedAt(endpoint: Endpoint): Entry | undefined {
+    return this.#numbered.get(endpointKey(endpoint))
+  }
+
+  /** Whether a live entry keeps its name from whoever comes through this door. */
+  isKept(name: string, stage: string, door: Door): boolean {
+    const known = this.find(name, stage)
+    return known !== undefined && known.door !== door && keepsNames[known.door]
   }
 
   register(registration: Registration, nowMs: number): Registered {
     this.expire(nowMs)
     const known = this.find(registration.name, registration.stage)
     if (!known) return this.#add(registration, nowMs)
-    const { endpoint: former, via } = known
+    const { endpoint: former, via, door } = known
     const wasProven = known.proven && known.newer
     const moved = !sameEndpoint(former, registration.endpoint)
-    if (moved) {
-      known.endpoint = registration.endpoint
-      known.proven = false
-      known.cookie = undefined
-      known.creditBytes = 0
-    }
     known.via = registration.via
     if (moved || !sameWords(known, registration)) {
-      this.#unseek(known)
+      this.#unlist(known)
+      known.endpoint = moved ? registration.endpoint : former
       known.door = registration.door
       known.newer = registration.newer
       known.seek = registration.seek
       known.hosts = registration.hosts
-      this.#seek(known)
+      this.#list(known)
       this.#changed(known)
+    }
+    if (moved) {
+      known.proven = false
+      known.cookie = undefined
+      known.creditBytes = 0
     }
     this.#refresh(known, nowMs)
     if (!moved) return { entry: known, change: 'refreshed', formerly: undefined, displaced: undefined }
-    const formerly = wasProven ? { endpoint: former, via } : undefined
+    const formerly = wasProven ? { endpoint: former, via, door } : undefined
     return { entry: known, change: 'moved', formerly, displaced: undefined }
   }
 
@@ -188,9 +218,8 @@ export class Phonebook {
     if (this.#byName.get(key) !== entry) return
     this.#byName.delete(key)
     this.#byPlacement.delete(entry)
-    this.#byRefresh.delete(entry)
     this.#trust(entry)
-    this.#unseek(entry)
+    this.#unlist(entry)
     const stage = this.#stages.get(entry.stage)
     stage?.all.delete(entry)
     stage?.older.delete(entry)
@@ -204,15 +233,16 @@ export class Phonebook {
   /** Removes whoever was not refreshed for `expiryMs`; returns how many. */
   expire(nowMs: number): number {
     let removed = 0
-    for (let last = this.#byRefresh.oldest; last && nowMs - last.refreshedAtMs >= this.expiryMs; removed++) {
+    const { refreshed } = this.#living
+    for (let last = refreshed.oldest; last && nowMs - last.refreshedAtMs >= this.expiryMs; removed++) {
       this.remove(last)
-      last = this.#byRefresh.oldest
+      last = refreshed.oldest
     }
     return removed
   }
 
   #add(registration: Registration, nowMs: number): Registered {
-    const displaced = this.size < this.capacity ? undefined : this.#victim(registration.endpoint)
+    const displaced = this.size < this.capacity ? undefined : this.#victim(registration.endpoint, nowMs)
     if (displaced) this.remove(displaced)
     const slot = displaced ? displaced.slot : this.#nextFree()
     const entry: Entry = {
@@ -241,15 +271,17 @@ export class Phonebook {
     this.#byName.set(keyOf(entry.name, entry.stage), entry)
     this.#byPlacement.touch(entry)
     this.#doubt(entry)
-    this.#seek(entry)
+    this.#list(entry)
     this.#refresh(entry, nowMs)
     this.#changed(entry)
     return { entry, change: 'added', formerly: undefined, displaced }
   }
 
-  /** Who makes room for a newcomer: somebody of its own crowd, else somebody unproven, else the oldest. */
-  #victim(newcomer: Endpoint): Entry | undefined {
+  /** Who makes room for a newcomer: who waits too long, else somebody of its own crowd, else somebody unproven, else the oldest. */
+  #victim(newcomer: Endpoint, nowMs: number): Entry | undefined {
     if (this.#plainRing) return this.#byPlacement.oldest
+    const waiting = this.#living.waiting.oldest
+    if (waiting && nowMs - waiting.refreshedAtMs >= longestWaitMs) return waiting
     const crowd = this.#doubtfulOf.get(crowdOf(newcomer))
     if (crowd && crowd.size > this.capacity / 4) return crowd.oldest
     return this.#doubtful.oldest ?? this.#byPlacement.oldest
@@ -278,7 +310,7 @@ export class Phonebook {
 
   #refresh(entry: Entry, nowMs: number): void {
     entry.refreshedAtMs = nowMs
-    this.#byRefresh.touch(entry)
+    this.#living[lifeOf[entry.door]].touch(entry)
     let stage = this.#stages.get(entry.stage)
     if (!stage) this.#stages.set(entry.stage, (stage = { all: new Order(), older: new Order(), version: 0 }))
     stage.all.touch(entry)
@@ -294,7 +326,9 @@ export class Phonebook {
     if (!isOlder(entry)) stage.older.delete(entry)
   }
 
-  #seek(entry: Entry): void {
+  /** Lets it be found by whom it seeks, and by where it is. */
+  #list(entry: Entry): void {
+    if (entry.door === 'numbered') this.#numbered.set(endpointKey(entry.endpoint), entry)
     if (entry.seek === undefined) return
     const key = keyOf(entry.seek, entry.stage)
     const seekers = this.#seekers.get(key)
@@ -302,7 +336,10 @@ export class Phonebook {
     else this.#seekers.set(key, new Set([entry]))
   }
 
-  #unseek(entry: Entry): void {
+  #unlist(entry: Entry): void {
+    this.#living[lifeOf[entry.door]].delete(entry)
+    const place = endpointKey(entry.endpoint)
+    if (this.#numbered.get(place) === entry) this.#numbered.delete(place)
     if (entry.seek === undefined) return
     const key = keyOf(entry.seek, entry.stage)
     const seekers = this.#seekers.get(key)

@@ -8,7 +8,6 @@ import { headerBytes } from '../src/headers.ts'
 import { nameProblem } from '../src/name.ts'
 import { type Entry, Phonebook } from '../src/phonebook.ts'
 import type { Answer, Desk } from '../src/dialects/dialect.ts'
-import { recognise } from '../src/dialects/index.ts'
 import { phonebook as dialect } from '../src/dialects/phonebook/answer.ts'
 import {
   type Line,
@@ -603,15 +602,19 @@ function setUp({ capacity = 64, splitStages = false, strict = false } = {}) {
   const register = (asked: Asked, from: Endpoint): Answer & { lines: Line[] } => {
     nowMs++
     const bytes = bytesFor(asked)
-    const request = recognise(bytes)?.decode(bytes)
-    if (request === undefined || typeof request === 'string') throw new Error(`refused: ${request}`)
-    const answer = dialect.answer(request as RegistrationRequest, from, bytes.length, desk)
+    const request = dialect.decode(bytes)
+    if (typeof request === 'string') throw new Error(`refused: ${request}`)
+    const answer = dialect.answer(request, from, bytes.length, desk)
+    if (typeof answer === 'string') throw new Error(`refused: ${answer}`)
     // Its own line first: also when that one is sent last.
     const datagrams = [...(answer.later ?? []), ...answer.datagrams]
     return { ...answer, datagrams, lines: datagrams.flatMap(decodeLines) }
   }
   return { desk, phonebook, register, cookieFor }
 }
+
+const noticeOf = ({ desk }: ReturnType<typeof setUp>, { registered }: Answer) =>
+  registered && dialect.notice?.(registered.entry, desk)
 
 const home = (n: number): Endpoint => endpoint('198.51.100.1', 1000 + n)
 const names = (answer: { lines: Line[] }): string[] => answer.lines.map(({ name }) => name)
@@ -672,8 +675,7 @@ t.test('what the server says is no registration, whoever hears it', async t => {
     if (i % 4 === 0) said.push(...prove(desk, wire, home(i)).datagrams)
   }
   const moved = desk.register('n0 v=2', home(50))
-  said.push(...(moved.elsewhere ?? []).map(({ bytes }) => bytes))
-  t.equal(moved.elsewhere?.length, 1)
+  said.push(noticeOf(desk, moved) ?? new Uint8Array())
   for (const receiver of desk.phonebook.entries())
     said.push(...dialect.introduce(receiver, [...desk.phonebook.entries()], desk.desk))
   t.ok(said.length > 200)
@@ -721,12 +723,10 @@ t.test('whoever held a name is told who holds it now, if it can be told', async 
   const desk = setUp()
   prove(desk, 'alice v=2', home(0))
   const taken = desk.register('alice v=2', home(6))
-  t.same(
-    taken.elsewhere?.map(({ bytes, endpoint: to }) => [textOf(bytes), to]),
-    [['0,1,alice,198.51.100.1,1006\n', home(0)]],
-    'without a cookie: that is how it knows',
-  )
-  t.same(desk.register('alice v=2', home(7)).elsewhere, [], 'an unproven one is not')
+  t.same(taken.registered?.formerly, { endpoint: home(0), via: 0, door: 'phonebook' })
+  const said = textOf(noticeOf(desk, taken) ?? new Uint8Array())
+  t.equal(said, '0,1,alice,198.51.100.1,1006\n', 'without a cookie: that is how it knows')
+  t.equal(desk.register('alice v=2', home(7)).registered?.formerly, undefined, 'an unproven one is not')
 })
 
 t.test('a seeker on a stage of sixteen sees the stage, the sought one first; on a larger one only that', async t => {

@@ -96,7 +96,7 @@ t.test('added, refreshed, moved: what is kept, and what is to be proven anew', a
   const moved = book.register(registration('alice', { newer: true, endpoint: at(5001), via: 1 }), 2)
   t.equal(moved.change, 'moved')
   t.same([moved.entry.proven, moved.entry.cookie], [false, undefined])
-  t.same(moved.formerly, { endpoint: at(5000), via: 0 }, 'its former holder is to be told')
+  t.same(moved.formerly, { endpoint: at(5000), via: 0, door: 'phonebook' }, 'its former holder is to be told')
 
   const unproven = book.register(registration('alice', { newer: true, endpoint: at(5002) }), 3)
   t.equal(unproven.formerly, undefined, 'an endpoint that proved nothing gets nothing')

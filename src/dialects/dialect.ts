@@ -1,9 +1,24 @@
-// Law: types only. The one shape that every dialect has: bytes in, a request or a refusal; a request in, answers out.
+// Law: types, and the list of refusals. The one shape that every dialect has: bytes in, a request or a refusal; a request in, answers out.
 import type { Endpoint } from '../endpoint.ts'
 import type { Door, Entry, Phonebook, Place, Registered } from '../phonebook.ts'
 
 /** Why a datagram gets no answer. Each is counted under its name. */
-export type Refusal = 'empty' | 'too-long' | 'not-utf8' | 'bad-name' | 'reserved-name' | 'bad-stage' | 'unrecognised'
+export type Refusal = (typeof refusals)[number]
+export const refusals = [
+  'empty',
+  'too-long',
+  'not-utf8',
+  'bad-name',
+  'reserved-name',
+  'bad-stage',
+  'malformed',
+  'kept-name',
+  'not-its-own',
+  'unrecognised',
+] as const
+
+/** Who pays for what it is sent: an entry, or a source that is not in the book. */
+export type Payer = { readonly endpoint: Endpoint; creditBytes: number }
 
 /** How much may go back to a source in one answer. */
 export type Allowance = {
@@ -26,8 +41,8 @@ export type Desk = {
   isCookieOf(cookie: string, from: Endpoint): boolean
   /** The token of two proven entries that seek each other. */
   pairToken(a: Entry, b: Entry): string
-  /** How much may be answered to a request of so many bytes that was registered as this entry. */
-  allowance(entry: Entry, bytesIn: number, standing: Standing): Allowance
+  /** How much may be answered to a request of so many bytes. */
+  allowance(payer: Payer, bytesIn: number, standing: Standing): Allowance
 }
 
 /** What a source has shown: that it hears us; that it speaks the extensions, but not yet that; neither. */
@@ -39,11 +54,18 @@ export type Answer = {
   /** To the source too, but so many milliseconds later. */
   readonly later?: readonly Uint8Array[]
   readonly laterMs?: number
-  /** To others whom the request concerns. */
-  readonly elsewhere: readonly (Place & { readonly bytes: Uint8Array })[]
-  readonly registered?: Registered
+  /** Where they go to and leave by, if not back the way that the request came (RFC 5780 s.4.2 and 7.5). */
+  readonly by?: Place
+  readonly payer: Payer
   readonly standing: Standing
+  readonly registered?: Registered
+  /** The first of two is told about the second, in its own dialect. */
+  readonly introductions?: readonly (readonly [receiver: Entry, entry: Entry])[]
+  /** What was asked for, where that is more than a registration: for the transcript. */
+  readonly asked?: Asked
 }
+
+export type Asked = { readonly verb: string; readonly name?: string; readonly peer?: string }
 
 export interface Dialect<Request> {
   readonly door: Door
@@ -52,7 +74,9 @@ export interface Dialect<Request> {
   /** Whether the datagram belongs to this dialect; called in the order of `docs/dialects.md`. */
   recognises(bytes: Uint8Array): boolean
   decode(bytes: Uint8Array): Request | Refusal
-  answer(request: Request, from: Endpoint, bytesIn: number, desk: Desk): Answer
+  answer(request: Request, from: Endpoint, bytesIn: number, desk: Desk): Answer | Refusal
   /** The datagrams that tell `receiver`, who came in by this door, about these entries; none where it has no such thing. */
   introduce(receiver: Entry, entries: readonly Entry[], desk: Desk): readonly Uint8Array[]
+  /** What somebody who came in by this door is told when its name is at another endpoint now. */
+  notice?(entry: Entry, desk: Desk): Uint8Array
 }

@@ -1,7 +1,7 @@
 // Almost valid datagrams against the production server and client, in a world: no exception may come out, and the books
 // must balance. The same seed makes the same run, so a crash is told by its seed and its number.
 import type { ClientEvent } from '../client/events.ts'
-import { dialects } from '../dialects/index.ts'
+import { createDialects } from '../dialects/index.ts'
 import type { Endpoint } from '../endpoint.ts'
 import { type Random, seededRandom } from '../sim/random.ts'
 import type { Attachment, Box } from '../sim/segment.ts'
@@ -29,7 +29,7 @@ export type FuzzResult = {
   readonly crash?: { readonly error: Error; readonly datagram: Uint8Array }
 }
 
-const samples = dialects.flatMap(dialect => [...dialect.samples])
+const samples = createDialects().flatMap(dialect => [...dialect.samples])
 const server: Endpoint = { address: serverAddress, port }
 const forger: Box = { name: 'forger', receive() {} }
 /** Datagrams between two steps of the clock, and how far it steps. */

@@ -3,7 +3,7 @@
 // can't prove anything, so for them there is a courtesy out of byte buckets.
 import { familyOf, prefixOf } from '../endpoint.ts'
 import { headerBytes } from '../headers.ts'
-import type { Allowance, Standing } from '../dialects/dialect.ts'
+import type { Allowance, Payer, Standing } from '../dialects/dialect.ts'
 import type { Entry } from '../phonebook.ts'
 import { Buckets } from './buckets.ts'
 import { type Network, isWithin } from '../networks.ts'
@@ -46,29 +46,29 @@ export class Admission {
     return allow.length === 0 || allow.some(network => isWithin(address, network))
   }
 
-  /** A request of `bytesIn` bytes of payload was registered as this entry: credits it, and says what its answer may be. */
-  allowance(entry: Entry, bytesIn: number, standing: Standing, nowMs: number): Allowance {
-    const { address } = entry.endpoint
+  /** A request of `bytesIn` bytes of payload came: credits who pays for it, and says what its answer may be. */
+  allowance(payer: Payer, bytesIn: number, standing: Standing, nowMs: number): Allowance {
+    const { address } = payer.endpoint
     const header = headerBytes(address)
-    entry.creditBytes += unprovenFactor * (bytesIn + header)
+    payer.creditBytes += unprovenFactor * (bytesIn + header)
     if (this.#options.classic || standing === 'proven')
       return { datagrams: Infinity, bytes: Infinity, headerBytes: header }
-    const bytes = entry.creditBytes
+    const bytes = payer.creditBytes
     const courtesy = standing === 'older' ? this.#courtesy(address, nowMs) : 0
     return { datagrams: courtesy > 0 ? Infinity : unprovenDatagrams, bytes: bytes + courtesy, headerBytes: header }
   }
 
-  /** Whether so many datagrams, with so many bytes of payload in all, may go to the entry now; if so, they are paid for. */
-  pay(entry: Entry, bytes: number, datagrams: number, standing: Standing, nowMs: number): boolean {
-    const { address } = entry.endpoint
+  /** Whether so many datagrams, with so many bytes of payload in all, may go there now; if so, they are paid for. */
+  pay(payer: Payer, bytes: number, datagrams: number, standing: Standing, nowMs: number): boolean {
+    const { address } = payer.endpoint
     if (this.#options.classic || standing === 'proven') return true
     const cost = bytes + datagrams * headerBytes(address)
-    const excess = Math.max(0, cost - entry.creditBytes)
+    const excess = Math.max(0, cost - payer.creditBytes)
     if (excess > 0 && (standing !== 'older' || !this.#takeCourtesy(address, excess, nowMs))) {
       this.unpaid += datagrams
       return false
     }
-    entry.creditBytes -= cost - excess
+    payer.creditBytes -= cost - excess
     return true
   }
 

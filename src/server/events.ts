@@ -1,11 +1,12 @@
-// Law: types only. What a server tells whoever runs it; `test-server --json` prints these, one a line.
+// Law: types, and the list of dispositions. What a server tells whoever runs it; `test-server --json` prints these, one a line.
 import type { Endpoint } from '../endpoint.ts'
-import type { Refusal } from '../dialects/dialect.ts'
+import { type Asked, refusals } from '../dialects/dialect.ts'
 import type { Door } from '../phonebook.ts'
 import type { StageError } from '../errors.ts'
 
 /** What became of a datagram. */
-export type Disposition = 'answered' | Refusal | 'bad-source' | 'own-echo' | 'denied' | 'internal'
+export type Disposition = (typeof dispositions)[number]
+export const dispositions = ['answered', ...refusals, 'bad-source', 'own-echo', 'denied', 'internal'] as const
 
 export type Counters = {
   readonly dispositions: Readonly<Record<Disposition, number>>
@@ -42,6 +43,8 @@ export type ServerEvent =
       /** The answer, datagram by datagram. */
       readonly sent: readonly Uint8Array[]
     }
+  /** A request that is more than a registration, as its dialect calls it. */
+  | ({ readonly event: 'asked'; readonly door: Door; readonly from: Endpoint } & Asked)
   /** The book is full: a live entry lost its slot. */
   | { readonly event: 'displaced'; readonly name: string; readonly slot: number; readonly by: string }
   | { readonly event: 'pushed'; readonly to: string; readonly endpoint: Endpoint; readonly sent: Uint8Array }

@@ -56,8 +56,8 @@ export class Pushes {
 
   /** A registration that seeks somebody: shows it to the one it seeks once more. */
   remind(entry: Entry): void {
-    const sought = entry.seek === undefined ? undefined : this.#options.phonebook.find(entry.seek, entry.stage)
-    if (!sought || sought === entry) return
+    const sought = this.#soughtBy(entry)
+    if (!sought) return
     const now = this.#options.clock.now()
     const [last, lastButOne] = entry.remindedMs
     if (now - lastButOne < remindMs) return
@@ -88,7 +88,7 @@ export class Pushes {
   }
 
   #announceNow(entry: Entry): void {
-    const { phonebook, clock } = this.#options
+    const { phonebook, clock, introduce } = this.#options
     this.#announced.set(entry, clock.now())
     const told = new Set<Entry>([entry])
     const older = phonebook.latestOlder(entry.stage, mostOlder, other => other !== entry)
@@ -96,8 +96,18 @@ export class Pushes {
       for (const receiver of receivers) {
         if (told.has(receiver)) continue
         told.add(receiver)
-        this.#options.introduce(receiver, [entry])
+        introduce(receiver, [entry])
       }
     }
+    const sought = this.#soughtBy(entry)
+    if (sought && !told.has(sought)) introduce(sought, [entry])
+    // A phonebook client's answer says whom it seeks. The others wait to be told, of whoever seeks them.
+    if (entry.door !== 'phonebook')
+      for (const seeker of phonebook.seekers(entry.name, entry.stage)) introduce(entry, [seeker])
+  }
+
+  #soughtBy(entry: Entry): Entry | undefined {
+    const sought = entry.seek === undefined ? undefined : this.#options.phonebook.find(entry.seek, entry.stage)
+    return sought === entry ? undefined : sought
   }
 }

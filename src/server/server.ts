@@ -1,20 +1,23 @@
 // Law: bytes and their source come in, datagrams go out, every datagram is counted under one disposition, and nothing
 // throws across `receive`. Knows no dialect by name and no clock but its host's.
-import { type Endpoint, endpointKey, isWildcard } from '../endpoint.ts'
-import { StageError, codeOf } from '../errors.ts'
-import type { Host, UdpSocket } from '../host.ts'
-import { type Entry, Phonebook } from '../phonebook.ts'
-import type { Answer, Desk, Standing } from '../dialects/dialect.ts'
-import { dialects, recognise } from '../dialects/index.ts'
+import type { Endpoint } from '../endpoint.ts'
+import { StageError } from '../errors.ts'
+import type { Host } from '../host.ts'
+import { type Door, type Entry, type Registered, Phonebook } from '../phonebook.ts'
+import type { Answer, Desk } from '../dialects/dialect.ts'
+import { createDialects } from '../dialects/index.ts'
 import { Admission, type AdmissionOptions, standingOf } from './admission.ts'
 import { createBroadcast } from './broadcast.ts'
-import type { Counters, Disposition, ServerEvent } from './events.ts'
+import { type Counters, type Disposition, type ServerEvent, dispositions } from './events.ts'
+import { type Listen, createListeners } from './listeners.ts'
 import { Pushes, mostPushesPerSecond } from './pushes.ts'
 import { createSecrets } from './secrets.ts'
 
 export type ServerOptions = AdmissionOptions & {
-  /** Where to listen; `optional`: without this one the server runs all the same. */
-  listen: readonly (Endpoint & { readonly optional?: boolean })[]
+  /** Where to listen. */
+  listen: readonly Listen[]
+  /** What it speaks. Default: every dialect. */
+  dialects?: readonly Door[]
   capacity?: number
   /** An entry ends this long after its last refresh. */
   expiryMs?: number
@@ -30,12 +33,6 @@ const defaultExpiryMs = 120_000
 /** Answers whose second half waits for its time. */
 const mostHeld = 1000
 
-/** Where a server listens that is not told where: every IPv4 and, where there is IPv6, every IPv6 address. */
-export const everywhere: readonly { readonly address: string; readonly optional?: boolean }[] = [
-  { address: '0.0.0.0' },
-  { address: '::', optional: true },
-]
-
 export type Server = {
   /** Where it listens; complete at the event `ready`. */
   readonly endpoints: readonly Endpoint[]
@@ -50,25 +47,10 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
   const phonebook = new Phonebook({ ...options, expiryMs, plainRing: options.classic ?? false })
   const admission = new Admission(options, new DataView(host.randomBytes(4).buffer).getUint32(0))
   const secrets = createSecrets(host.randomBytes(32))
+  const dialects = createDialects(options.dialects)
   const counts = { datagramsIn: 0, bytesIn: 0, datagramsOut: 0, bytesOut: 0, pushed: 0, sendErrors: 0 }
-  const dispositions: Record<Disposition, number> = {
-    answered: 0,
-    empty: 0,
-    'too-long': 0,
-    'not-utf8': 0,
-    'bad-name': 0,
-    'reserved-name': 0,
-    'bad-stage': 0,
-    unrecognised: 0,
-    'bad-source': 0,
-    'own-echo': 0,
-    denied: 0,
-    internal: 0,
-  }
-  const sockets: (UdpSocket | undefined)[] = []
-  /** In the order of `listen`; not there: an optional one that could not be had. */
-  const bound: (Endpoint | undefined)[] = []
-  let own = new Set<string>()
+  const counted = Object.fromEntries(dispositions.map(each => [each, 0])) as Record<Disposition, number>
+  let held = 0
   let closed = false
 
   /** Whoever listens may throw; that is not to hit the one whose datagram it was. */
@@ -85,8 +67,10 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
   const send = (bytes: Uint8Array, to: Endpoint, via: number): void => {
     counts.datagramsOut++
     counts.bytesOut += bytes.length
-    sockets[via]?.send(bytes, to)
+    listeners.send(bytes, to, via)
   }
+
+  const dialectOf = (door: Door) => dialects.find(dialect => dialect.door === door)
 
   const deskAt = (via: number, nowMs: number): Desk => ({
     phonebook,
@@ -96,20 +80,19 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     cookieFor: from => secrets.cookie(from, nowMs),
     isCookieOf: (cookie, from) => secrets.isCookieOf(cookie, from, nowMs),
     pairToken: secrets.pairToken,
-    allowance: (entry, bytesIn, standing) => admission.allowance(entry, bytesIn, standing, nowMs),
+    allowance: (payer, bytesIn, standing) => admission.allowance(payer, bytesIn, standing, nowMs),
   })
 
-  const introduce = (receiver: Entry, entries: readonly Entry[]): boolean => {
-    if (pushes.isSpent()) return false // before anything is made or paid for
-    const dialect = dialects.find(({ door }) => door === receiver.door)
-    for (const bytes of dialect?.introduce(receiver, entries, deskAt(receiver.via, host.now())) ?? []) {
+  const introduce = (receiver: Entry, entries: readonly Entry[]): void => {
+    if (pushes.isSpent()) return // before anything is made or paid for
+    const desk = deskAt(receiver.via, host.now())
+    for (const bytes of dialectOf(receiver.door)?.introduce(receiver, entries, desk) ?? []) {
       if (!admission.pay(receiver, bytes.length, 1, standingOf(receiver), host.now())) continue
-      if (!pushes.spend()) return false
+      if (!pushes.spend()) return
       counts.pushed++
       send(bytes, receiver.endpoint, receiver.via)
       tell({ event: 'pushed', to: receiver.name, endpoint: receiver.endpoint, sent: bytes })
     }
-    return true
   }
 
   const pushes = new Pushes({ phonebook, clock: host, introduce })
@@ -119,15 +102,15 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
   }
   const broadcast = createBroadcast({ phonebook, host, intervalMs: broadcastMs, mayTell, introduce })
 
-  const paid = (datagrams: readonly Uint8Array[], entry: Entry, standing: Standing): boolean => {
+  const isPaid = ({ datagrams, later = [], payer, standing }: Answer): boolean => {
     let bytes = 0
     for (const { length } of datagrams) bytes += length
-    return admission.pay(entry, bytes, datagrams.length, standing, host.now())
+    for (const { length } of later) bytes += length
+    return admission.pay(payer, bytes, datagrams.length + later.length, standing, host.now())
   }
 
-  let held = 0
-  const sendLater = (datagrams: readonly Uint8Array[], from: Endpoint, via: number, laterMs: number): void => {
-    const sendAll = (): void => datagrams.forEach(bytes => send(bytes, from, via))
+  const sendLater = (datagrams: readonly Uint8Array[], to: Endpoint, via: number, laterMs: number): void => {
+    const sendAll = (): void => datagrams.forEach(bytes => send(bytes, to, via))
     if (held >= mostHeld) return sendAll()
     held++
     host.after(laterMs, () => {
@@ -136,17 +119,22 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     })
   }
 
-  const settle = (answer: Answer, from: Endpoint, via: number): void => {
-    const { later = [], laterMs = 0, elsewhere, registered, standing } = answer
-    const datagrams = later.length === 0 ? answer.datagrams : [...answer.datagrams, ...later]
-    if (registered && !paid(datagrams, registered.entry, standing)) return
-    for (const bytes of answer.datagrams) send(bytes, from, via)
-    if (later.length > 0) sendLater(later, from, via, laterMs)
-    for (const other of elsewhere) if (pushes.spend()) send(other.bytes, other.endpoint, other.via)
-    if (!registered) return
-    const { entry, change, displaced } = registered
+  const settle = (answer: Answer, door: Door, from: Endpoint, requestVia: number): void => {
+    if (!isPaid(answer)) return
+    const { datagrams, later, laterMs = 0, introductions = [], asked } = answer
+    const { endpoint, via } = answer.by ?? { endpoint: from, via: requestVia }
+    for (const bytes of datagrams) send(bytes, endpoint, via)
+    if (later) sendLater(later, endpoint, via, laterMs)
+    for (const [receiver, entry] of introductions) introduce(receiver, [entry])
+    if (asked) tell({ event: 'asked', door, from, ...asked })
+    if (answer.registered) enter(answer.registered, datagrams)
+  }
+
+  const enter = ({ entry, change, displaced, formerly }: Registered, sent: readonly Uint8Array[]): void => {
     const { door, name, stage, endpoint, slot } = entry
-    tell({ event: 'registered', door, name, stage, endpoint, slot, change, sent: datagrams })
+    const notice = formerly && dialectOf(formerly.door)?.notice?.(entry, deskAt(formerly.via, host.now()))
+    if (notice && pushes.spend()) send(notice, formerly.endpoint, formerly.via)
+    tell({ event: 'registered', door, name, stage, endpoint, slot, change, sent })
     if (displaced) tell({ event: 'displaced', name: displaced.name, slot, by: name })
     if (change === 'refreshed') pushes.remind(entry)
     else pushes.announce(entry)
@@ -154,13 +142,15 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
 
   const handle = (bytes: Uint8Array, from: Endpoint, via: number): Disposition => {
     if (from.port === 0) return 'bad-source'
-    if (own.has(endpointKey(from))) return 'own-echo'
+    if (listeners.isOwn(from)) return 'own-echo'
     if (!admission.listensTo(from.address)) return 'denied'
-    const dialect = recognise(bytes)
-    if (!dialect) return 'unrecognised'
+    const dialect = dialects.find(each => each.recognises(bytes))
+    if (!dialect || (options.listen[via]?.stunOnly && dialect.door !== 'stun')) return 'unrecognised'
     const request = dialect.decode(bytes)
     if (typeof request === 'string') return request
-    settle(dialect.answer(request, from, bytes.length, deskAt(via, host.now())), from, via)
+    const answer = dialect.answer(request, from, bytes.length, deskAt(via, host.now()))
+    if (typeof answer === 'string') return answer
+    settle(answer, dialect.door, from, via)
     return 'answered'
   }
 
@@ -179,14 +169,14 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     counts.datagramsIn++
     counts.bytesIn += bytes.length
     const disposition = safely(bytes, from, via)
-    dispositions[disposition]++
+    counted[disposition]++
     if (disposition !== 'answered') tell({ event: 'dropped', disposition, from, length: bytes.length })
   }
 
   const counters = (): Counters => {
     phonebook.expire(host.now())
     return {
-      dispositions: { ...dispositions },
+      dispositions: { ...counted },
       ...counts,
       pushesSuppressed: pushes.suppressed,
       unpaid: admission.unpaid,
@@ -194,86 +184,36 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     }
   }
 
+  const endpoints = (): Endpoint[] => listeners.bound.filter(endpoint => endpoint !== undefined)
+
   const close = (): void => {
     if (closed) return
     closed = true
     pushes.close()
     broadcast.close()
-    for (const socket of sockets) socket?.close()
+    listeners.close()
     tell({ event: 'closed', counters: counters() })
   }
 
-  let pending = options.listen.length
-  const settled = (): void => {
-    if (--pending > 0 || closed) return
-    const endpoints = bound.filter(endpoint => endpoint !== undefined)
-    own = ownEndpoints(endpoints, host.addresses())
-    if (endpoints.length > 0) tell({ event: 'ready', endpoints })
-  }
-
-  const open = ({ optional, ...at }: ServerOptions['listen'][number], via: number): void => {
-    const socket = host.udp(at)
-    sockets[via] = socket
-    let ready = false
-    socket.onReady(() => {
-      if (closed) return
-      ready = true
-      bound[via] = socket.local
-      if (at.port === 0 && via === 0) rest.forEach((other, i) => open({ ...other, port: socket.local.port }, i + 1))
-      tell({ event: 'listening', endpoint: socket.local, receiveBufferBytes: socket.receiveBufferBytes })
-      settled()
-    })
-    socket.onError((error, fatal) => {
-      if (closed) return
-      if (!fatal || ready) {
-        counts.sendErrors++
-        return
-      }
-      sockets[via] = undefined
-      if (optional && !/EADDRINUSE/.test(codeOf(error))) return settled()
-      tell({ event: 'error', error: bindError(at, error) })
+  const listeners = createListeners({
+    host,
+    listen: options.listen,
+    onDatagram: receive,
+    onListening: ({ local, receiveBufferBytes }) => tell({ event: 'listening', endpoint: local, receiveBufferBytes }),
+    onReady: () => tell({ event: 'ready', endpoints: endpoints() }),
+    onSendError: () => void counts.sendErrors++,
+    onFailed(error) {
+      tell({ event: 'error', error })
       close()
-    })
-    socket.onDatagram((bytes, from) => {
-      if (!closed) receive(bytes, from, via)
-    })
-  }
-
-  // Port 0 means any, but the same one everywhere: the others wait until the first one has it.
-  const [first, ...rest] = options.listen
-  if (first) open(first, 0)
-  if (first?.port !== 0) rest.forEach((other, i) => open(other, i + 1))
+    },
+  })
 
   return {
     get endpoints() {
-      return bound.filter(endpoint => endpoint !== undefined)
+      return endpoints()
     },
     phonebook,
     counters,
     close,
   }
-}
-
-/** Every spelling of our own sockets as a source: a datagram that claims to come from there is an echo of ours. */
-const ownEndpoints = (bound: readonly Endpoint[], addresses: readonly string[]): Set<string> => {
-  const own = new Set<string>()
-  for (const endpoint of bound) {
-    own.add(endpointKey(endpoint))
-    for (const address of [...addresses, '127.0.0.1', '::1']) {
-      if (isWildcard(endpoint.address)) own.add(endpointKey({ address, port: endpoint.port }))
-    }
-  }
-  return own
-}
-
-const bindError = (at: Endpoint, cause: Error): StageError => {
-  const where = `UDP port ${at.port}${isWildcard(at.address) ? '' : ` of ${at.address}`}`
-  const reasons: Record<string, string> = {
-    EADDRINUSE: `${where} is already in use: another server may be running; stop it, or choose another port (-p)`,
-    EACCES: `${where} may not be opened by this user: choose one above 1023 (-p)`,
-    EADDRNOTAVAIL: `${at.address} is not an address of this machine: give --host one that is, or leave it out`,
-  }
-  return new StageError('cannot-bind', reasons[codeOf(cause)] ?? `${where} cannot be opened: ${cause.message}`, {
-    cause,
-  })
 }

@@ -1,9 +1,9 @@
 // Law: pure. What the Stage Manager answers to a registration, and what it pushes: docs/dialects.md section 1.
-import { type Endpoint, familyOf } from '../../endpoint.ts'
-import type { Entry, Registered } from '../../phonebook.ts'
+import { canReach } from '../../endpoint.ts'
+import type { Entry } from '../../phonebook.ts'
 import { isStage, nameProblem } from '../../name.ts'
 import { encodeUtf8, utf8Length } from '../../utf8.ts'
-import type { Allowance, Answer, Desk, Dialect } from '../dialect.ts'
+import type { Allowance, Desk, Dialect } from '../dialect.ts'
 import {
   type LineFields,
   type RegistrationRequest,
@@ -36,6 +36,7 @@ export const phonebook: Dialect<RegistrationRequest> = {
     const request = desk.splitStages && !asked.newer ? splitStage(asked) : asked
     const { phonebook: book, nowMs, via } = desk
     const { name, stage, newer, seek, hosts } = request
+    if (book.isKept(name, stage, 'phonebook')) return 'kept-name'
     const registration = { name, stage, newer, seek, hosts, endpoint: from, door: 'phonebook', via } as const
     const registered = book.register(registration, nowMs)
     const { entry } = registered
@@ -45,30 +46,26 @@ export const phonebook: Dialect<RegistrationRequest> = {
     // Of this request: who forges the source of a proven one gets no more than anybody.
     const standing = !request.newer ? 'older' : echoed ? 'proven' : 'unproven'
     const allowance = desk.allowance(entry, bytesIn, standing)
-    const elsewhere = notice(registered, desk)
-    if (request.newer) return { datagrams: packed(entry, desk, allowance), elsewhere, registered, standing }
+    if (request.newer) return { datagrams: packed(entry, desk, allowance), payer: entry, standing, registered }
     const datagrams = plain(entry, desk, allowance)
     const [own, ...others] = datagrams
     const hasTime = registered.change === 'refreshed' && others.length > 0 && others.length <= fewOthers
-    if (!own || !hasTime) return { datagrams, elsewhere, registered, standing }
-    return { datagrams: others, later: [own], laterMs, elsewhere, registered, standing }
+    if (!own || !hasTime) return { datagrams, payer: entry, standing, registered }
+    return { datagrams: others, later: [own], laterMs, payer: entry, standing, registered }
   },
 
   introduce(receiver, entries, desk) {
     const { count } = desk.phonebook
-    const reachable = entries.filter(entry => canReach(receiver, entry.endpoint))
+    const reachable = entries.filter(entry => canReach(receiver.endpoint, entry.endpoint))
     if (!receiver.newer) return reachable.map(entry => cachedOf(entry, count).plain)
     const packer = createPacker(unlimited)
     for (const entry of reachable) packer.add(formatLine(entry, count, shownTo(receiver, entry, desk)))
     return packer.datagrams()
   },
+
+  // Without a cookie. After a rebinding of its own it goes nowhere.
+  notice: (entry, desk) => encodeLine(entry, desk.phonebook.count),
 }
-
-/** Whoever held the name is told, without a cookie, who holds it now. After a rebinding of its own that goes nowhere. */
-const notice = ({ entry, formerly }: Registered, desk: Desk): Answer['elsewhere'] =>
-  formerly ? [{ ...formerly, bytes: encodeLine(entry, desk.phonebook.count) }] : none
-
-const none: Answer['elsewhere'] = []
 
 /** `alice@jam` of an older client: alice, on the stage jam. */
 const splitStage = (request: RegistrationRequest): RegistrationRequest => {
@@ -80,7 +77,11 @@ const splitStage = (request: RegistrationRequest): RegistrationRequest => {
 /** One line a datagram: its own first, for the older client loses the first datagram that it ever gets. */
 const plain = (entry: Entry, desk: Desk, allowance: Allowance): Uint8Array[] => {
   const { phonebook: book } = desk
-  const others = book.latest(entry.stage, mostToOlder - 1, other => other !== entry && canReach(entry, other.endpoint))
+  const others = book.latest(
+    entry.stage,
+    mostToOlder - 1,
+    other => other !== entry && canReach(entry.endpoint, other.endpoint),
+  )
   const datagrams: Uint8Array[] = []
   let bytes = 0
   for (const listed of [entry, ...others]) {
@@ -122,11 +123,11 @@ const pack = (
   const packer = createPacker(allowance)
   const cookie = (entry.cookie ??= desk.cookieFor(entry.endpoint))
   packer.add(formatLine(entry, count, { newer: true, proven: entry.proven, cookie }))
-  if (sought && sought !== entry && canReach(entry, sought.endpoint)) {
+  if (sought && sought !== entry && canReach(entry.endpoint, sought.endpoint)) {
     packer.add(formatLine(sought, count, shownTo(entry, sought, desk)))
   }
   for (const other of rest) {
-    if (other === entry || other === sought || !canReach(entry, other.endpoint)) continue
+    if (other === entry || other === sought || !canReach(entry.endpoint, other.endpoint)) continue
     const { listed, listedLength } = cachedOf(other, count)
     if (!packer.add(listed, listedLength)) break
   }
@@ -172,13 +173,9 @@ const shownTo = (receiver: Entry, entry: Entry, desk: Desk): LineFields => {
     newer: entry.newer,
     proven: entry.proven,
     ...(mutual && receiver.proven && entry.proven && { pair: desk.pairToken(receiver, entry) }),
-    ...(mutual && { hosts: entry.hosts.filter(host => canReach(receiver, host)) }),
+    ...(mutual && { hosts: entry.hosts.filter(host => canReach(receiver.endpoint, host)) }),
   }
 }
-
-/** IPv6 endpoints are of no use to a client that registered over IPv4. */
-const canReach = (receiver: Entry, endpoint: Endpoint): boolean =>
-  familyOf(receiver.endpoint.address) === 6 || familyOf(endpoint.address) === 4
 
 /** What the same state of an entry and of the book makes again and again. */
 type Cached = {

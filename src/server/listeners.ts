@@ -1,0 +1,112 @@
+// The server's UDP sockets: opened all together, an optional one may be missing, port 0 means any but the same everywhere.
+import { type Endpoint, endpointKey, isWildcard } from '../endpoint.ts'
+import { StageError, codeOf } from '../errors.ts'
+import type { Host, UdpSocket } from '../host.ts'
+
+/** `optional`: without this one the server runs all the same. `stunOnly`: for RFC 5780's other address and port. */
+export type Listen = Endpoint & { readonly optional?: boolean; readonly stunOnly?: boolean }
+
+/** Where a server listens that is not told where: every IPv4 and, where there is IPv6, every IPv6 address. */
+export const everywhere: readonly { readonly address: string; readonly optional?: boolean }[] = [
+  { address: '0.0.0.0' },
+  { address: '::', optional: true },
+]
+
+export type ListenersOptions = {
+  readonly host: Host
+  readonly listen: readonly Listen[]
+  readonly onDatagram: (bytes: Uint8Array, from: Endpoint, via: number) => void
+  readonly onListening: (socket: UdpSocket) => void
+  /** All are bound. */
+  readonly onReady: () => void
+  readonly onSendError: () => void
+  /** One that is needed can't be had. */
+  readonly onFailed: (error: StageError) => void
+}
+
+export type Listeners = {
+  /** In the order of `listen`; not there: one that is not bound, or could not be had. */
+  readonly bound: readonly (Endpoint | undefined)[]
+  send(bytes: Uint8Array, to: Endpoint, via: number): void
+  /** Whether it is one of our own sockets, under any of its addresses: such a datagram is an echo of ours. */
+  isOwn(endpoint: Endpoint): boolean
+  close(): void
+}
+
+export const createListeners = (options: ListenersOptions): Listeners => {
+  const { host, listen } = options
+  const sockets: (UdpSocket | undefined)[] = []
+  const bound: (Endpoint | undefined)[] = listen.map(() => undefined)
+  let own = new Set<string>()
+  let closed = false
+  let pending = listen.length
+
+  const settled = (): void => {
+    if (--pending > 0 || closed) return
+    const endpoints = bound.filter(endpoint => endpoint !== undefined)
+    own = spellings(endpoints, host.addresses())
+    if (endpoints.length > 0) options.onReady()
+  }
+
+  const open = (at: Listen, via: number): void => {
+    const socket = host.udp({ address: at.address, port: at.port })
+    sockets[via] = socket
+    let ready = false
+    socket.onReady(() => {
+      if (closed) return
+      ready = true
+      bound[via] = socket.local
+      if (at.port === 0 && via === 0) rest.forEach((other, i) => open({ ...other, port: socket.local.port }, i + 1))
+      options.onListening(socket)
+      settled()
+    })
+    socket.onError((error, fatal) => {
+      if (closed) return
+      if (!fatal || ready) return options.onSendError()
+      sockets[via] = undefined
+      if (at.optional && !/EADDRINUSE/.test(codeOf(error))) return settled()
+      options.onFailed(bindError(at, error))
+    })
+    socket.onDatagram((bytes, from) => {
+      if (!closed) options.onDatagram(bytes, from, via)
+    })
+  }
+
+  // Port 0 means any, but the same one everywhere: the others wait until the first one has it.
+  const [first, ...rest] = listen
+  if (first) open(first, 0)
+  if (first?.port !== 0) rest.forEach((other, i) => open(other, i + 1))
+
+  return {
+    bound,
+    send: (bytes, to, via) => sockets[via]?.send(bytes, to),
+    isOwn: endpoint => own.has(endpointKey(endpoint)),
+    close() {
+      closed = true
+      for (const socket of sockets) socket?.close()
+    },
+  }
+}
+
+const spellings = (bound: readonly Endpoint[], addresses: readonly string[]): Set<string> => {
+  const all = new Set<string>()
+  for (const endpoint of bound) {
+    all.add(endpointKey(endpoint))
+    for (const address of [...addresses, '127.0.0.1', '::1']) {
+      if (isWildcard(endpoint.address)) all.add(endpointKey({ address, port: endpoint.port }))
+    }
+  }
+  return all
+}
+
+const bindError = (at: Endpoint, cause: Error): StageError => {
+  const where = `UDP port ${at.port}${isWildcard(at.address) ? '' : ` of ${at.address}`}`
+  const reasons: Record<string, string> = {
+    EADDRINUSE: `${where} is already in use: another server may be running; stop it, or choose another port (-p)`,
+    EACCES: `${where} may not be opened by this user: choose one above 1023 (-p)`,
+    EADDRNOTAVAIL: `${at.address} is not an address of this machine: give --host one that is, or leave it out`,
+  }
+  return new StageError('cannot-bind', reasons[codeOf(cause)] ?? `${where} cannot be opened: ${cause.message}`, {
+    cause,
+  })
+}
