@@ -1,10 +1,12 @@
 // The table of dialects, in the order of recognition: docs/dialects.md. The only file that knows all siblings.
 import type { Door } from '../phonebook.ts'
+import { connect } from './connect/answer.ts'
 import type { Dialect } from './dialect.ts'
+import { createNumbered } from './numbered/answer.ts'
 import { phonebook } from './phonebook/answer.ts'
 
 /** What a row's `decode` gave goes to the same row's `answer`. */
-const table: readonly (() => Dialect<object>)[] = [() => phonebook]
+const table: readonly (() => Dialect<object>)[] = [createNumbered, () => connect, () => phonebook]
 
 /** The dialects that one server speaks; the first one that recognises a datagram has it. */
 export const createDialects = (doors?: readonly Door[]): Dialect<object>[] =>
