@@ -117,10 +117,55 @@ const parseIPv6 = (text: string): number[] | undefined => {
 }
 
 /** 4 or 16 bytes, in network order, of a canonical address. */
-export const addressToBytes = (address: string): number[] =>
-  familyOf(address) === 4
-    ? address.split('.').map(Number)
-    : (parseIPv6(address) ?? []).flatMap(group => [group >> 8, group & 255])
+export const addressToBytes = (address: string): number[] => {
+  const bytes = new Uint8Array(16)
+  return Array.from(bytes.subarray(0, writeAddress(address, bytes, 0)))
+}
+
+/** Writes the bytes of a canonical address and says how many they are; allocates nothing, for each STUN answer does it. */
+export const writeAddress = (address: string, into: Uint8Array, at: number): 4 | 16 =>
+  familyOf(address) === 4 ? writeIPv4(address, into, at) : writeIPv6(address, into, at)
+
+const [dot, colon, zero, nine] = [46, 58, 48, 57]
+
+const writeIPv4 = (address: string, into: Uint8Array, at: number): 4 => {
+  let value = 0
+  for (let i = 0; i < address.length; i++) {
+    const unit = address.charCodeAt(i)
+    if (unit === dot) {
+      into[at++] = value
+      value = 0
+    } else value = value * 10 + unit - zero
+  }
+  into[at] = value
+  return 4
+}
+
+const writeIPv6 = (address: string, into: Uint8Array, at: number): 16 => {
+  const end = at + 16
+  let gap = end // where the groups that `::` stands for begin
+  let group = 0
+  for (let i = 0; i <= address.length; i++) {
+    const unit = address.charCodeAt(i)
+    if (i < address.length && unit !== colon) {
+      group = (group << 4) | (unit <= nine ? unit - zero : unit - 87)
+      continue
+    }
+    // Before and behind a `::` at either end there is no group.
+    if (i > 0 && address.charCodeAt(i - 1) !== colon) {
+      into[at++] = group >> 8
+      into[at++] = group
+      group = 0
+    }
+    if (unit === colon && address.charCodeAt(i + 1) === colon) gap = at
+  }
+  if (gap < end) {
+    const tail = end - (at - gap)
+    into.copyWithin(tail, gap, at)
+    into.fill(0, gap, tail)
+  }
+  return 16
+}
 
 /** The canonical address of 4 or 16 bytes; undefined for any other number of bytes. */
 export const addressFromBytes = (bytes: ArrayLike<number>): string | undefined => {

@@ -5,6 +5,16 @@ const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 export const encodeUtf8 = (text: string): Uint8Array => encoder.encode(text)
 
+/** Writes as much of the text as there is room for, and says where it ends. ASCII, which is short here, without a call. */
+export const writeUtf8 = (text: string, into: Uint8Array, at: number): number => {
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit > 0x7f) return at + i + encoder.encodeInto(text.slice(i), into.subarray(at + i)).written
+    into[at + i] = unit
+  }
+  return at + text.length
+}
+
 /** Undefined where the bytes are not UTF-8. */
 export const decodeUtf8 = (bytes: Uint8Array): string | undefined => {
   try {

@@ -1,0 +1,46 @@
+// Law: pure. Numbers in network order. What lies past the end reads as 0: lengths are checked before values are read.
+
+export const uint16 = (bytes: Uint8Array, at: number): number => ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)
+
+export const uint32 = (bytes: Uint8Array, at: number): number => uint16(bytes, at) * 0x1_0000 + uint16(bytes, at + 2)
+
+export const putUint16 = (into: Uint8Array, at: number, value: number): void => {
+  into[at] = value >> 8
+  into[at + 1] = value
+}
+
+export const putUint32 = (into: Uint8Array, at: number, value: number): void => {
+  putUint16(into, at, value >>> 16)
+  putUint16(into, at + 2, value)
+}
+
+/** Attributes begin at multiples of 4 (RFC 8489 s.14). */
+export const aligned = (length: number): number => (length + 3) & ~3
+
+/** A part of the bytes without copying them; never a Buffer, whatever the whole is. */
+export const viewOf = (bytes: Uint8Array, at: number, length: number): Uint8Array =>
+  new Uint8Array(bytes.buffer, bytes.byteOffset + at, length)
+
+export const hex = (bytes: Uint8Array): string => {
+  let text = ''
+  for (const byte of bytes) text += byte.toString(16).padStart(2, '0')
+  return text
+}
+
+const poolSize = 8192
+let pool = new Uint8Array(poolSize)
+let used = 0
+
+/**
+ * Zeros. A Uint8Array of its own costs V8, above 64 bytes, an allocation outside of its heap, more than all the rest of an
+ * answer: hence parts of a larger one, never used twice, as node does for its Buffers.
+ */
+export const allocate = (length: number): Uint8Array => {
+  if (length > poolSize / 2) return new Uint8Array(length)
+  if (used + length > poolSize) {
+    pool = new Uint8Array(poolSize)
+    used = 0
+  }
+  used += length
+  return viewOf(pool, used - length, length)
+}

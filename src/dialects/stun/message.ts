@@ -1,0 +1,142 @@
+// Law: pure; bytes <-> values of STUN messages, RFC 8489 s.5 and RFC 3489 s.11.1. Nothing here throws at foreign bytes.
+import {
+  type Attribute,
+  type AttributeName,
+  type ValueOf,
+  isComprehensionRequired,
+  nameOf,
+  rowOf,
+} from './attributes.ts'
+import { aligned, allocate, putUint16, putUint32, uint16, uint32, viewOf } from './bytes.ts'
+import { fingerprintHolds } from './integrity.ts'
+
+const classes = ['request', 'indication', 'success response', 'error response'] as const
+export type Class = (typeof classes)[number]
+
+export type Message = {
+  readonly class: Class
+  readonly method: number
+  /** 16 bytes: the magic cookie and 96 random bits, or RFC 3489's 128 bits. A response has those of its request. */
+  readonly transactionId: Uint8Array
+  /** In the order of the wire. */
+  readonly attributes: readonly Attribute[]
+}
+
+export type Decoded = Message & {
+  /** The types of comprehension-required attributes that we do not understand, each once. */
+  readonly unknown: readonly number[]
+}
+
+/** Why bytes are no message. An attribute that is comprehension-optional and can't be read is only left out. */
+export type StunRefusal = 'not-stun' | 'bad-attribute' | 'bad-fingerprint'
+
+export const binding = 0x001 // RFC 8489 s.3
+export const magicCookie = 0x2112_a442 // RFC 8489 s.5
+const headerLength = 20
+const bindingRequest = 0x0001
+/** The largest payload of UDP over IPv4. */
+const longestMessage = 65_507
+/** As many types as an error response lists: a request of nothing else must not buy a long answer. */
+const mostUnknown = 16
+
+/** Recognition, docs/dialects.md rule 1: without the magic cookie only RFC 3489's Binding request is STUN. */
+export const isStun = (bytes: Uint8Array): boolean =>
+  bytes.length >= headerLength &&
+  bytes.length % 4 === 0 &&
+  (bytes[0] ?? 255) <= 3 &&
+  uint16(bytes, 2) === bytes.length - headerLength &&
+  (uint32(bytes, 4) === magicCookie || uint16(bytes, 0) === bindingRequest)
+
+export const isRfc3489 = ({ transactionId }: Message): boolean => uint32(transactionId, 0) !== magicCookie
+
+/** `random`: 12 bytes. */
+export const newTransactionId = (random: Uint8Array): Uint8Array => {
+  const id = new Uint8Array(16)
+  putUint32(id, 0, magicCookie)
+  id.set(random, 4)
+  return id
+}
+
+export const decode = (bytes: Uint8Array): Decoded | StunRefusal => {
+  if (!isStun(bytes)) return 'not-stun'
+  const type = uint16(bytes, 0)
+  const attributes: Attribute[] = []
+  const unknown: number[] = []
+  const refusal = readAttributes(bytes, attributes, unknown)
+  if (refusal) return refusal
+  return { class: classOf(type), method: methodOf(type), transactionId: viewOf(bytes, 4, 16), attributes, unknown }
+}
+
+/** In their order; behind one of them only the later ones count, whatever else stands there (RFC 8489 s.14.5, s.14.6). */
+const seals = ['MESSAGE-INTEGRITY', 'MESSAGE-INTEGRITY-SHA256', 'FINGERPRINT']
+
+const readAttributes = (bytes: Uint8Array, attributes: Attribute[], unknown: number[]): StunRefusal | undefined => {
+  let sealed = -1
+  let next = headerLength
+  // Both the message and its attributes are multiples of 4, so that where there is a byte there is a whole header.
+  while (next < bytes.length) {
+    const at = next
+    const type = uint16(bytes, at)
+    const length = uint16(bytes, at + 2)
+    next = at + 4 + aligned(length)
+    if (next > bytes.length) return 'bad-attribute'
+    const name = nameOf(type)
+    const seal = name === undefined ? -1 : seals.indexOf(name)
+    if (sealed >= 0 && seal <= sealed) continue
+    sealed = seal
+    if (name === undefined) {
+      if (isComprehensionRequired(type)) note(type, unknown)
+      continue
+    }
+    const value = rowOf(name).read(bytes, at + 4, length)
+    if (name === 'FINGERPRINT' && (value === undefined || next < bytes.length || !fingerprintHolds(bytes, at)))
+      return 'bad-fingerprint'
+    if (value !== undefined) attributes.push({ name, value } as Attribute)
+    else if (isComprehensionRequired(type)) return 'bad-attribute'
+  }
+  return undefined
+}
+
+const note = (type: number, unknown: number[]): void => {
+  if (unknown.length < mostUnknown && !unknown.includes(type)) unknown.push(type)
+}
+
+/** The message is written here and then copied: its length is known at the end, and nothing else has to be allocated. */
+const draft = new Uint8Array(longestMessage)
+
+/** Without a seal: see integrity.ts. Throws a RangeError for what no datagram can hold. */
+export const encode = ({ class: kind, method, transactionId, attributes }: Message): Uint8Array => {
+  draft.set(transactionId, 4)
+  let at = headerLength
+  for (const { name, value } of attributes) {
+    const row = rowOf(name)
+    let end = row.write(draft, at + 4, value)
+    putUint16(draft, at, row.type)
+    putUint16(draft, at + 2, end - at - 4)
+    for (at = aligned(end); end < at; end++) draft[end] = 0
+    if (at > longestMessage) throw new RangeError(`a STUN message of more than ${longestMessage} bytes`)
+  }
+  putUint16(draft, 0, typeOf(kind, method))
+  putUint16(draft, 2, at - headerLength)
+  const bytes = allocate(at)
+  bytes.set(viewOf(draft, 0, at))
+  return bytes
+}
+
+// The bits of the class stand between those of the method (RFC 8489 s.5, figure 3): MMMMM C1 MMM C0 MMMM.
+const classOf = (type: number): Class => classes[((type >> 7) & 2) | ((type >> 4) & 1)] ?? 'request'
+const methodOf = (type: number): number => ((type >> 2) & 0xf80) | ((type >> 1) & 0x70) | (type & 0xf)
+const typeOf = (kind: Class, method: number): number => {
+  const bits = classes.indexOf(kind)
+  return ((method & 0xf80) << 2) | ((bits & 2) << 7) | ((method & 0x70) << 1) | ((bits & 1) << 4) | (method & 0xf)
+}
+
+/** The value of the first attribute of that name: further ones are duplicates (RFC 8489 s.14). */
+export const first = <Name extends AttributeName>({ attributes }: Message, name: Name): ValueOf<Name> | undefined => {
+  for (const attribute of attributes) if (attribute.name === name) return attribute.value as ValueOf<Name>
+  return undefined
+}
+
+/** All values, where docs/dialects.md lets an attribute be repeated. */
+export const every = <Name extends AttributeName>({ attributes }: Message, name: Name): ValueOf<Name>[] =>
+  attributes.filter(attribute => attribute.name === name).map(({ value }) => value as ValueOf<Name>)
