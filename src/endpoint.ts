@@ -28,7 +28,11 @@ export const canReach = (from: Endpoint, to: Endpoint): boolean =>
 export const parseAddress = (text: string): string | undefined => {
   if (ipv4.test(text)) return text
   const groups = parseIPv6(text)
-  if (!groups) return undefined
+  return groups && spell(groups)
+}
+
+/** Eight groups as text; those of a mapped IPv4 address as that. */
+const spell = (groups: readonly number[]): string => {
   const [high = 0, low = 0] = groups.slice(6)
   const isMapped = groups[5] === 0xffff && groups.slice(0, 5).every(group => group === 0)
   return isMapped ? [high >> 8, high & 255, low >> 8, low & 255].join('.') : formatIPv6(groups)
@@ -118,17 +122,18 @@ const parseIPv6 = (text: string): number[] | undefined => {
 
 /** 4 or 16 bytes, in network order, of a canonical address. */
 export const addressToBytes = (address: string): number[] => {
-  const bytes = new Uint8Array(16)
-  return Array.from(bytes.subarray(0, writeAddress(address, bytes, 0)))
+  const bytes = Array<number>(familyOf(address) === 4 ? 4 : 16).fill(0)
+  writeAddress(address, bytes, 0)
+  return bytes
 }
 
 /** Writes the bytes of a canonical address and says how many they are; allocates nothing, for each STUN answer does it. */
-export const writeAddress = (address: string, into: Uint8Array, at: number): 4 | 16 =>
+export const writeAddress = (address: string, into: Uint8Array | number[], at: number): 4 | 16 =>
   familyOf(address) === 4 ? writeIPv4(address, into, at) : writeIPv6(address, into, at)
 
 const [dot, colon, zero, nine] = [46, 58, 48, 57]
 
-const writeIPv4 = (address: string, into: Uint8Array, at: number): 4 => {
+const writeIPv4 = (address: string, into: Uint8Array | number[], at: number): 4 => {
   let value = 0
   for (let i = 0; i < address.length; i++) {
     const unit = address.charCodeAt(i)
@@ -141,7 +146,7 @@ const writeIPv4 = (address: string, into: Uint8Array, at: number): 4 => {
   return 4
 }
 
-const writeIPv6 = (address: string, into: Uint8Array, at: number): 16 => {
+const writeIPv6 = (address: string, into: Uint8Array | number[], at: number): 16 => {
   const end = at + 16
   let gap = end // where the groups that `::` stands for begin
   let group = 0
@@ -154,7 +159,7 @@ const writeIPv6 = (address: string, into: Uint8Array, at: number): 16 => {
     // Before and behind a `::` at either end there is no group.
     if (i > 0 && address.charCodeAt(i - 1) !== colon) {
       into[at++] = group >> 8
-      into[at++] = group
+      into[at++] = group & 255
       group = 0
     }
     if (unit === colon && address.charCodeAt(i + 1) === colon) gap = at
@@ -172,8 +177,7 @@ export const addressFromBytes = (bytes: ArrayLike<number>): string | undefined =
   const list = Array.from(bytes)
   if (list.length === 4) return list.join('.')
   if (list.length !== 16) return undefined
-  const groups = Array.from({ length: 8 }, (_, i) => (((list[2 * i] ?? 0) << 8) | (list[2 * i + 1] ?? 0)).toString(16))
-  return parseAddress(groups.join(':'))
+  return spell(Array.from({ length: 8 }, (_, i) => ((list[2 * i] ?? 0) << 8) | (list[2 * i + 1] ?? 0)))
 }
 
 /** The network part of an address, as a key: what one customer of a provider can usually choose addresses from. */

@@ -28,7 +28,7 @@ export type Decoded = Message & {
 }
 
 /** Why bytes are no message. An attribute that is comprehension-optional and can't be read is only left out. */
-export type StunRefusal = 'not-stun' | 'bad-attribute' | 'bad-fingerprint'
+export type StunRefusal = 'not-stun' | 'bad-attribute' | 'too-many-attributes' | 'bad-fingerprint'
 
 export const binding = 0x001 // RFC 8489 s.3
 export const magicCookie = 0x2112_a442 // RFC 8489 s.5
@@ -36,8 +36,8 @@ const headerLength = 20
 const bindingRequest = 0x0001
 /** The largest payload of UDP over IPv4. */
 const longestMessage = 65_507
-/** As many types as an error response lists: a request of nothing else must not buy a long answer. */
-const mostUnknown = 16
+/** More than any message has a use for; each costs time to read, an exception if it is not UTF-8. */
+const mostAttributes = 32
 
 /** Recognition, docs/dialects.md rule 1: without the magic cookie only RFC 3489's Binding request is STUN. */
 export const isStun = (bytes: Uint8Array): boolean =>
@@ -72,6 +72,7 @@ const seals = ['MESSAGE-INTEGRITY', 'MESSAGE-INTEGRITY-SHA256', 'FINGERPRINT']
 
 const readAttributes = (bytes: Uint8Array, attributes: Attribute[], unknown: number[]): StunRefusal | undefined => {
   let sealed = -1
+  let count = 0
   let next = headerLength
   // Both the message and its attributes are multiples of 4, so that where there is a byte there is a whole header.
   while (next < bytes.length) {
@@ -80,12 +81,13 @@ const readAttributes = (bytes: Uint8Array, attributes: Attribute[], unknown: num
     const length = uint16(bytes, at + 2)
     next = at + 4 + aligned(length)
     if (next > bytes.length) return 'bad-attribute'
+    if (++count > mostAttributes) return 'too-many-attributes'
     const name = nameOf(type)
     const seal = name === undefined ? -1 : seals.indexOf(name)
     if (sealed >= 0 && seal <= sealed) continue
     sealed = seal
     if (name === undefined) {
-      if (isComprehensionRequired(type)) note(type, unknown)
+      if (isComprehensionRequired(type) && !unknown.includes(type)) unknown.push(type)
       continue
     }
     const value = rowOf(name).read(bytes, at + 4, length)
@@ -95,10 +97,6 @@ const readAttributes = (bytes: Uint8Array, attributes: Attribute[], unknown: num
     else if (isComprehensionRequired(type)) return 'bad-attribute'
   }
   return undefined
-}
-
-const note = (type: number, unknown: number[]): void => {
-  if (unknown.length < mostUnknown && !unknown.includes(type)) unknown.push(type)
 }
 
 /** The message is written here and then copied: its length is known at the end, and nothing else has to be allocated. */
