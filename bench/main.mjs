@@ -2,7 +2,7 @@
 import minimist from 'minimist'
 import { serverNodeArguments } from './children.mjs'
 
-const subjects = ['cost', 'scale', 'burst', 'startup', 'connect', 'memory']
+const subjects = ['cost', 'scale', 'stun', 'burst', 'startup', 'connect', 'memory']
 
 const help = `Usage: npm run bench -- [--only SUBJECT]... [--json]
 

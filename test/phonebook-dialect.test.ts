@@ -585,7 +585,9 @@ function setUp({ capacity = 64, splitStages = false, strict = false } = {}) {
       return nowMs
     },
     via: 0,
+    sockets: [],
     splitStages,
+    randomBytes: count => new Uint8Array(count),
     cookieFor,
     isCookieOf: (cookie, from) => cookie === cookieFor(from),
     pairToken: (a, b) => [a.name, b.name].sort().join('+'),

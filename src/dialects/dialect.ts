@@ -12,6 +12,7 @@ export const refusals = [
   'reserved-name',
   'bad-stage',
   'malformed',
+  'not-a-request',
   'kept-name',
   'not-its-own',
   'unrecognised',
@@ -34,8 +35,11 @@ export type Desk = {
   readonly nowMs: number
   /** The socket that the request came in by. */
   readonly via: number
+  /** Where the server's sockets are bound; not there: one that could not be had. */
+  readonly sockets: readonly (Endpoint | undefined)[]
   /** Splits an older client's `name@stage`. */
   readonly splitStages: boolean
+  randomBytes(count: number): Uint8Array
   /** The cookie that this endpoint has to echo; an entry keeps its own. */
   cookieFor(from: Endpoint): string
   isCookieOf(cookie: string, from: Endpoint): boolean

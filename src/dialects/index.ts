@@ -4,9 +4,10 @@ import { connect } from './connect/answer.ts'
 import type { Dialect } from './dialect.ts'
 import { createNumbered } from './numbered/answer.ts'
 import { phonebook } from './phonebook/answer.ts'
+import { stun } from './stun/answer.ts'
 
 /** What a row's `decode` gave goes to the same row's `answer`. */
-const table: readonly (() => Dialect<object>)[] = [createNumbered, () => connect, () => phonebook]
+const table: readonly (() => Dialect<object>)[] = [() => stun, createNumbered, () => connect, () => phonebook]
 
 /** The dialects that one server speaks; the first one that recognises a datagram has it. */
 export const createDialects = (doors?: readonly Door[]): Dialect<object>[] =>

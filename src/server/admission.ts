@@ -42,6 +42,7 @@ export class Admission {
 
   listensTo(address: string): boolean {
     const { allow = [], deny = [] } = this.#options
+    if (allow.length + deny.length === 0) return true
     if (deny.some(network => isWithin(address, network))) return false
     return allow.length === 0 || allow.some(network => isWithin(address, network))
   }

@@ -38,6 +38,8 @@ export const createListeners = (options: ListenersOptions): Listeners => {
   const sockets: (UdpSocket | undefined)[] = []
   const bound: (Endpoint | undefined)[] = listen.map(() => undefined)
   let own = new Set<string>()
+  /** Asked first, of every datagram: it is hardly ever one of these. */
+  let ports = new Set<number>()
   let closed = false
   let pending = listen.length
 
@@ -45,6 +47,7 @@ export const createListeners = (options: ListenersOptions): Listeners => {
     if (--pending > 0 || closed) return
     const endpoints = bound.filter(endpoint => endpoint !== undefined)
     own = spellings(endpoints, host.addresses())
+    ports = new Set(endpoints.map(({ port }) => port))
     if (endpoints.length > 0) options.onReady()
   }
 
@@ -80,7 +83,7 @@ export const createListeners = (options: ListenersOptions): Listeners => {
   return {
     bound,
     send: (bytes, to, via) => sockets[via]?.send(bytes, to),
-    isOwn: endpoint => own.has(endpointKey(endpoint)),
+    isOwn: endpoint => ports.has(endpoint.port) && own.has(endpointKey(endpoint)),
     close() {
       closed = true
       for (const socket of sockets) socket?.close()

@@ -4,7 +4,7 @@ import type { Endpoint } from '../endpoint.ts'
 import { StageError } from '../errors.ts'
 import type { Host } from '../host.ts'
 import { type Door, type Entry, type Registered, Phonebook } from '../phonebook.ts'
-import type { Answer, Desk } from '../dialects/dialect.ts'
+import type { Answer, Desk, Dialect } from '../dialects/dialect.ts'
 import { createDialects } from '../dialects/index.ts'
 import { Admission, type AdmissionOptions, standingOf } from './admission.ts'
 import { createBroadcast } from './broadcast.ts'
@@ -32,6 +32,7 @@ export type ServerOptions = AdmissionOptions & {
 const defaultExpiryMs = 120_000
 /** Answers whose second half waits for its time. */
 const mostHeld = 1000
+const none: readonly never[] = []
 
 export type Server = {
   /** Where it listens; complete at the event `ready`. */
@@ -72,22 +73,33 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
 
   const dialectOf = (door: Door) => dialects.find(dialect => dialect.door === door)
 
-  const deskAt = (via: number, nowMs: number): Desk => ({
+  const desk = {
     phonebook,
-    nowMs,
-    via,
+    nowMs: 0,
+    via: 0,
+    get sockets() {
+      return listeners.bound
+    },
     splitStages,
-    cookieFor: from => secrets.cookie(from, nowMs),
-    isCookieOf: (cookie, from) => secrets.isCookieOf(cookie, from, nowMs),
+    randomBytes: count => host.randomBytes(count),
+    cookieFor: from => secrets.cookie(from, desk.nowMs),
+    isCookieOf: (cookie, from) => secrets.isCookieOf(cookie, from, desk.nowMs),
     pairToken: secrets.pairToken,
-    allowance: (payer, bytesIn, standing) => admission.allowance(payer, bytesIn, standing, nowMs),
-  })
+    allowance: (payer, bytesIn, standing) => admission.allowance(payer, bytesIn, standing, desk.nowMs),
+  } satisfies Desk as Desk & { nowMs: number; via: number }
+
+  /** One for all, as it is asked for every datagram: nobody may keep it. */
+  const deskAt = (via: number, nowMs: number): Desk => {
+    desk.via = via
+    desk.nowMs = nowMs
+    return desk
+  }
 
   const introduce = (receiver: Entry, entries: readonly Entry[]): void => {
     if (pushes.isSpent()) return // before anything is made or paid for
-    const desk = deskAt(receiver.via, host.now())
-    for (const bytes of dialectOf(receiver.door)?.introduce(receiver, entries, desk) ?? []) {
-      if (!admission.pay(receiver, bytes.length, 1, standingOf(receiver), host.now())) continue
+    const nowMs = host.now()
+    for (const bytes of dialectOf(receiver.door)?.introduce(receiver, entries, deskAt(receiver.via, nowMs)) ?? []) {
+      if (!admission.pay(receiver, bytes.length, 1, standingOf(receiver), nowMs)) continue
       if (!pushes.spend()) return
       counts.pushed++
       send(bytes, receiver.endpoint, receiver.via)
@@ -102,11 +114,11 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
   }
   const broadcast = createBroadcast({ phonebook, host, intervalMs: broadcastMs, mayTell, introduce })
 
-  const isPaid = ({ datagrams, later = [], payer, standing }: Answer): boolean => {
+  const isPaid = ({ datagrams, later = none, payer, standing }: Answer, nowMs: number): boolean => {
     let bytes = 0
     for (const { length } of datagrams) bytes += length
     for (const { length } of later) bytes += length
-    return admission.pay(payer, bytes, datagrams.length + later.length, standing, host.now())
+    return admission.pay(payer, bytes, datagrams.length + later.length, standing, nowMs)
   }
 
   const sendLater = (datagrams: readonly Uint8Array[], to: Endpoint, via: number, laterMs: number): void => {
@@ -119,10 +131,11 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     })
   }
 
-  const settle = (answer: Answer, door: Door, from: Endpoint, requestVia: number): void => {
-    if (!isPaid(answer)) return
-    const { datagrams, later, laterMs = 0, introductions = [], asked } = answer
-    const { endpoint, via } = answer.by ?? { endpoint: from, via: requestVia }
+  const settle = (answer: Answer, door: Door, from: Endpoint, requestVia: number, nowMs: number): void => {
+    if (!isPaid(answer, nowMs)) return
+    const { datagrams, by, later, laterMs = 0, introductions = none, asked } = answer
+    const endpoint = by ? by.endpoint : from
+    const via = by ? by.via : requestVia
     for (const bytes of datagrams) send(bytes, endpoint, via)
     if (later) sendLater(later, endpoint, via, laterMs)
     for (const [receiver, entry] of introductions) introduce(receiver, [entry])
@@ -140,17 +153,23 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     else pushes.announce(entry)
   }
 
+  const recognise = (bytes: Uint8Array): Dialect<object> | undefined => {
+    for (const dialect of dialects) if (dialect.recognises(bytes)) return dialect
+    return undefined
+  }
+
   const handle = (bytes: Uint8Array, from: Endpoint, via: number): Disposition => {
     if (from.port === 0) return 'bad-source'
     if (listeners.isOwn(from)) return 'own-echo'
     if (!admission.listensTo(from.address)) return 'denied'
-    const dialect = dialects.find(each => each.recognises(bytes))
+    const dialect = recognise(bytes)
     if (!dialect || (options.listen[via]?.stunOnly && dialect.door !== 'stun')) return 'unrecognised'
     const request = dialect.decode(bytes)
     if (typeof request === 'string') return request
-    const answer = dialect.answer(request, from, bytes.length, deskAt(via, host.now()))
+    const nowMs = host.now()
+    const answer = dialect.answer(request, from, bytes.length, deskAt(via, nowMs))
     if (typeof answer === 'string') return answer
-    settle(answer, dialect.door, from, via)
+    settle(answer, dialect.door, from, via, nowMs)
     return 'answered'
   }
 

@@ -32,7 +32,7 @@ export type StunRefusal = 'not-stun' | 'bad-attribute' | 'too-many-attributes' |
 
 export const binding = 0x001 // RFC 8489 s.3
 export const magicCookie = 0x2112_a442 // RFC 8489 s.5
-const headerLength = 20
+export const headerLength = 20
 const bindingRequest = 0x0001
 /** The largest payload of UDP over IPv4. */
 const longestMessage = 65_507
@@ -99,6 +99,9 @@ const readAttributes = (bytes: Uint8Array, attributes: Attribute[], unknown: num
   return undefined
 }
 
+/** Up to here a loop copies faster than a view is made to copy from. */
+const shortMessage = 128
+
 /** The message is written here and then copied: its length is known at the end, and nothing else has to be allocated. */
 const draft = new Uint8Array(longestMessage)
 
@@ -117,7 +120,8 @@ export const encode = ({ class: kind, method, transactionId, attributes }: Messa
   putUint16(draft, 0, typeOf(kind, method))
   putUint16(draft, 2, at - headerLength)
   const bytes = allocate(at)
-  bytes.set(viewOf(draft, 0, at))
+  if (at > shortMessage) bytes.set(viewOf(draft, 0, at))
+  else for (let i = 0; i < at; i++) bytes[i] = draft[i] as number
   return bytes
 }
 
