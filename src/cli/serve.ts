@@ -6,7 +6,7 @@ import { StageError } from '../errors.ts'
 import { createNodeHost } from '../host/node.ts'
 import type { Network } from '../networks.ts'
 import type { ServerEvent } from '../server/events.ts'
-import { everywhere } from '../server/listeners.ts'
+import { type Listen, everywhere } from '../server/listeners.ts'
 import { type ServerOptions, createServer } from '../server/server.ts'
 import { eventToJson, lostToJson } from './json.ts'
 import { createOutput } from './output.ts'
@@ -15,6 +15,8 @@ import { countersText, createServerTranscript } from './server-transcript.ts'
 export type ServeOptions = {
   ports: readonly number[]
   hosts: readonly string[]
+  altAddress: string | undefined
+  altPort: number | undefined
   capacity: number | undefined
   expirySeconds: number | undefined
   broadcastSeconds: number | undefined
@@ -71,7 +73,7 @@ const serverOptions = (options: ServeOptions): ServerOptions => {
   const ports = options.ports.length > 0 ? options.ports : [8080]
   const hosts = options.hosts.length > 0 ? options.hosts.map(address => ({ address })) : everywhere
   return {
-    listen: [...new Set(ports)].flatMap(port => hosts.map(host => ({ ...host, port }))),
+    listen: [...new Set(ports)].flatMap(port => hosts.map(host => ({ ...host, port }))).concat(forStun(options, ports)),
     splitStages: options.splitStages,
     strict: options.strict,
     classic: options.classic,
@@ -81,6 +83,18 @@ const serverOptions = (options: ServeOptions): ServerOptions => {
     ...(options.expirySeconds !== undefined && { expiryMs: options.expirySeconds * 1000 }),
     ...(options.broadcastSeconds !== undefined && { broadcastMs: options.broadcastSeconds * 1000 }),
   }
+}
+
+/** The sockets that make of each of ours four, two addresses by two ports, as far as there are that many. */
+const forStun = ({ hosts, altAddress, altPort }: ServeOptions, ports: readonly number[]): Listen[] => {
+  const first = hosts.length > 0 ? hosts : everywhere.map(({ address }) => address)
+  const otherPort = altPort === undefined ? [] : first.map(address => ({ address, port: altPort }))
+  const otherAddress = altAddress === undefined ? [] : [...ports, ...(altPort === undefined ? [] : [altPort])]
+  return [...otherPort, ...otherAddress.map(port => ({ address: altAddress ?? '', port }))].map(at => ({
+    ...at,
+    stunOnly: true,
+    optional: hosts.length === 0,
+  }))
 }
 
 /** For DEBUG: one line that is safe for a terminal. */

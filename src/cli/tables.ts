@@ -11,6 +11,8 @@ const everywhere = {
 export const serverTable = {
   port: { kind: 'port', short: 'p', many: true },
   host: { kind: 'address', many: true },
+  'alt-address': { kind: 'address' },
+  'alt-port': { kind: 'port' },
   capacity: { kind: 'slots' },
   expiry: { kind: 'seconds' },
   broadcast: { kind: 'seconds' },

@@ -13,6 +13,8 @@ they can talk to each other directly through their NATs.
 Options:
   -p, --port PORT        listen on this UDP port (8080); may be repeated
       --host ADDRESS     listen on this address only (all, IPv4 and IPv6); may be repeated
+      --alt-address ADDRESS  a second address and
+      --alt-port PORT    a second port, for STUN alone: NAT behavior discovery (RFC 5780)
       --capacity N       slots of the circular phonebook (4096; the older server had 16)
       --expiry SECONDS   forget a client that was not heard of for so long (120)
       --broadcast SECONDS  send the whole phonebook to everybody in this interval (never)
@@ -34,6 +36,8 @@ every datagram.
 Examples:
   test-server                              on port 8080, for everybody
   test-server -p 9000 --host 127.0.0.1     for a try on this machine alone
+  test-server -p 3478 --host 203.0.113.10 --alt-address 203.0.113.11 --alt-port 3479
+                                           a STUN server for NAT testers too
   test-server --json | jq -r 'select(.event=="registered").name'
 
 ${exitCodeHelp}
@@ -51,10 +55,15 @@ export const main = (args: readonly string[]): Promise<never> =>
     if (options['strict'] && options['classic']) {
       throw new StageError('usage', '--strict and --classic exclude each other: choose one')
     }
+    if (options['alt-address'] && (options['host'] as string[]).length === 0) {
+      throw new StageError('usage', '--alt-address needs the first address too: give it with --host')
+    }
     const { serve } = await import('./serve.ts')
     return serve({
       ports: options['port'] as number[],
       hosts: options['host'] as string[],
+      altAddress: options['alt-address'] as string | undefined,
+      altPort: options['alt-port'] as number | undefined,
       capacity: options['capacity'] as number | undefined,
       expirySeconds: options['expiry'] as number | undefined,
       broadcastSeconds: options['broadcast'] as number | undefined,

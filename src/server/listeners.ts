@@ -59,7 +59,7 @@ export const createListeners = (options: ListenersOptions): Listeners => {
       if (closed) return
       ready = true
       bound[via] = socket.local
-      if (at.port === 0 && via === 0) rest.forEach((other, i) => open({ ...other, port: socket.local.port }, i + 1))
+      if (at === first) for (const other of waiting) open({ ...other, port: socket.local.port }, listen.indexOf(other))
       options.onListening(socket)
       settled()
     })
@@ -76,9 +76,8 @@ export const createListeners = (options: ListenersOptions): Listeners => {
   }
 
   // Port 0 means any, but the same one everywhere: the others wait until the first one has it.
-  const [first, ...rest] = listen
-  if (first) open(first, 0)
-  if (first?.port !== 0) rest.forEach((other, i) => open(other, i + 1))
+  const [first, ...waiting] = listen.filter(({ port }) => port === 0)
+  for (const [via, at] of listen.entries()) if (!waiting.includes(at)) open(at, via)
 
   return {
     bound,

@@ -51,7 +51,7 @@ export const stun: Dialect<Decoded> = {
     if (message.class === 'indication') return says()
     if (message.unknown.length > 0) return says(unsupported(message, ...message.unknown))
     const place = placeOf(message, from, desk)
-    if (typeof place === 'number') return says(unsupported(message, place))
+    if (place instanceof Uint8Array) return says(place)
     const sought = registered && soughtBy(registered.entry, desk)
     const room = allowance.bytes - allowance.headerBytes
     const answer = says(response(message, from, place.via, sought?.endpoint, desk, room))
@@ -82,15 +82,16 @@ const register = (message: Decoded, from: Endpoint, desk: Desk): Answer['registe
 const soughtBy = ({ name, seek, stage }: Entry, { phonebook }: Desk): Entry | undefined =>
   seek === undefined || seek === name ? undefined : phonebook.find(seek, stage)
 
-/** Where the response goes to and leaves by; or the type of the attribute that can't be obeyed here. */
-const placeOf = (message: Decoded, from: Endpoint, desk: Desk): NonNullable<Answer['by']> | number => {
+/** Where the response goes to and leaves by; or the error, where that can't be obeyed here. */
+const placeOf = (message: Decoded, from: Endpoint, desk: Desk): NonNullable<Answer['by']> | Uint8Array => {
   const change = first(message, 'CHANGE-REQUEST')
   const via = change?.ip || change?.port ? otherSocket(desk, change.ip, change.port) : desk.via
-  if (via === undefined) return table['CHANGE-REQUEST'].type
-  if (first(message, 'PADDING') !== undefined) return table.PADDING.type
+  if (via === undefined) return unsupported(message, table['CHANGE-REQUEST'].type)
   const port = first(message, 'RESPONSE-PORT')
-  if (port !== undefined && port < leastResponsePort) return table['RESPONSE-PORT'].type
-  return { endpoint: port === undefined ? from : { address: from.address, port }, via }
+  if (port === undefined) return { endpoint: from, via }
+  // A datagram of any size to a port of the sender's choice: RFC 5780 s.7.6 forbids it, and low ports are others' services.
+  const isBad = port < leastResponsePort || first(message, 'PADDING') !== undefined
+  return isBad ? failure(message, 400, 'Bad Request') : { endpoint: { address: from.address, port }, via }
 }
 
 /** The socket that differs from the one asked in its address, its port, or both (RFC 5780 s.6.1). */
@@ -129,23 +130,25 @@ const response = (
   if (other) attributes.push({ name: isOld ? 'CHANGED-ADDRESS' : 'OTHER-ADDRESS', value: other })
   if (isOld) return success(message, attributes)
   if (peer && canReach(from, peer)) attributes.push({ name: 'XOR-PEER-ADDRESS', value: peer })
-  const addressBytes = familyOf(from.address) === 4 ? 12 : 24
-  const bytes = headerLength + attributes.length * addressBytes + softwareBytes + fingerprintBytes
-  if (bytes <= room) attributes.push({ name: 'SOFTWARE', value: software })
+  const left = room - headerLength - attributes.length * (familyOf(from.address) === 4 ? 12 : 24) - fingerprintBytes
+  const padding = first(message, 'PADDING')
+  // As long as the request's (RFC 5780 s.7.6), and no longer than an answer may be.
+  if (padding !== undefined) attributes.push({ name: 'PADDING', value: Math.max(0, Math.min(padding, left - 4)) })
+  else if (left >= softwareBytes) attributes.push({ name: 'SOFTWARE', value: software })
   const answer = success(message, attributes)
   return first(message, 'FINGERPRINT') === undefined ? answer : withFingerprint(answer)
 }
 
-/** 420 Unknown Attribute (RFC 8489 s.6.3.1). */
-const unsupported = ({ transactionId }: Decoded, ...types: number[]): Uint8Array =>
+/** RFC 8489 s.6.3.1. */
+const unsupported = (message: Decoded, ...types: number[]): Uint8Array =>
+  failure(message, 420, 'Unknown Attribute', { name: 'UNKNOWN-ATTRIBUTES', value: types })
+
+const failure = ({ transactionId }: Decoded, code: number, reason: string, ...more: Attribute[]): Uint8Array =>
   encode({
     class: 'error response',
     method: binding,
     transactionId,
-    attributes: [
-      { name: 'ERROR-CODE', value: { code: 420, reason: 'Unknown Attribute' } },
-      { name: 'UNKNOWN-ATTRIBUTES', value: types },
-    ],
+    attributes: [{ name: 'ERROR-CODE', value: { code, reason } }, ...more],
   })
 
 const indication = (receiver: Entry, entry: Entry, desk: Desk): Uint8Array =>
