@@ -49,7 +49,7 @@ export type NatProfile = {
   readonly mapping: Behavior
   readonly filtering: Behavior
   readonly ports: PortAssignment
-  /** `unreplied` until an answer came in, `stream` after that. */
+  /** `unreplied` until an answer came in and the flow is older than two seconds, as in Linux; `stream` after that. */
   readonly lifetime: {
     readonly unrepliedMs: number
     readonly streamMs: number

@@ -17,8 +17,8 @@ export type Mapping = {
   expiresMs: number
 }
 
-export type Inbound = { readonly from: Endpoint; readonly to: Endpoint }
-export type Outbound = Inbound & Pick<Mapping, 'evaded'>
+export type Translated = { readonly from: Endpoint; readonly to: Endpoint }
+export type Outbound = Translated & Pick<Mapping, 'evaded'>
 
 /** The permission to come in: to a mapping, from whom the filtering behavior says. */
 type Session = {
@@ -193,7 +193,7 @@ export const createMappings = ({ profile, addresses, random, most }: MappingsOpt
     },
 
     /** A datagram from outside: as what it comes in, or the rule that keeps it out. */
-    inbound(external: Endpoint, remote: Endpoint, nowMs: number): Inbound | DropReason {
+    inbound(external: Endpoint, remote: Endpoint, nowMs: number): Translated | DropReason {
       if (isEarly(external, remote, nowMs)) return 'port-taken'
       const session = sessions.get(sessionKey(external, remote))
       if (!session || session.expiresMs <= nowMs) {
