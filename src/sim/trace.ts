@@ -24,6 +24,8 @@ export class Trace {
   /** Counted always, whatever is kept. */
   readonly counts: Record<TraceKind, number> = { send: 0, deliver: 0, drop: 0 }
   readonly drops = Object.fromEntries(dropReasons.map(reason => [reason, 0])) as Record<DropReason, number>
+  /** Whoever wants to know of each loss, with the datagram. */
+  onDrop: ((datagram: Datagram, reason: DropReason) => void) | undefined
   readonly #now: () => number
   readonly #most: number
   #kept: TraceRecord[] = []
@@ -34,10 +36,14 @@ export class Trace {
     this.#most = most
   }
 
-  add(kind: TraceKind, box: string, { id, from, to, bytes }: Datagram, reason?: DropReason): void {
+  add(kind: TraceKind, box: string, datagram: Datagram, reason?: DropReason): void {
     this.counts[kind]++
-    if (reason) this.drops[reason]++
+    if (reason) {
+      this.drops[reason]++
+      this.onDrop?.(datagram, reason)
+    }
     if (this.#most === 0) return
+    const { id, from, to, bytes } = datagram
     this.#kept.push({ timeMs: this.#now(), kind, id, from, to, length: bytes.length, box, reason })
     if (this.#kept.length >= 2 * this.#most) this.#kept = this.#kept.slice(-this.#most)
   }
