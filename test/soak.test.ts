@@ -15,7 +15,7 @@ t.test('ten clients for some hours: nothing fails that nobody excused, nothing g
     t.match(result, { rebindings: 20, restarts: 2 })
     t.same(
       result.held.map(({ sockets, entries }) => ({ sockets, entries })),
-      Array(2).fill({ sockets: 11, entries: 10 }),
+      Array.from({ length: 2 }, () => ({ sockets: 11, entries: 10 })),
     )
   }
 })

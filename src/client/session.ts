@@ -78,12 +78,7 @@ export class Session {
   deadline(): number {
     const silent = this.#heardMs + silenceMs
     if (!this.tag) return Math.min(silent, this.#sentMs + textKeepaliveMs)
-    return Math.min(
-      silent,
-      this.#consentMs + consentLostMs,
-      this.#nextCheckMs,
-      this.#sentMs + keepaliveMs,
-    )
+    return Math.min(silent, this.#consentMs + consentLostMs, this.#nextCheckMs, this.#sentMs + keepaliveMs)
   }
 
   get #nextCheckMs(): number {
