@@ -13,19 +13,12 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL')
 })
 
-/** tap puts loaders of its own there. */
-export const plainEnv = (): NodeJS.ProcessEnv => ({ ...process.env, NODE_OPTIONS: '' })
-
 /** Where the built programs are, seen from `src` as from `dist`. */
-export const built = (file: string): URL => new URL(`../../../dist/cli/safety/${file}`, import.meta.url)
+const built = (file: string): URL => new URL(`../../../dist/cli/safety/${file}`, import.meta.url)
 
 /** Forks a file of this folder, and waits until it is ready. */
 export const startChild = async (file: string, options: object): Promise<Child> => {
-  const child = fork(built(file), [JSON.stringify(options)], {
-    execArgv: [],
-    env: plainEnv(),
-    serialization: 'advanced',
-  })
+  const child = fork(built(file), [JSON.stringify(options)], { execArgv: [], serialization: 'advanced' })
   running.add(child)
   const closed = once(child, 'exit').then(() => void running.delete(child))
   const waiting = new Map<number, (value: unknown) => void>()

@@ -2,7 +2,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { plainEnv } from './child.ts'
 import type { ProcessFigure } from './figure.ts'
 import { freePort } from './flood.ts'
 
@@ -11,7 +10,9 @@ const portTaken = 6
 const program = fileURLToPath(new URL('../../../bin/test-server', import.meta.url))
 
 const start = (port: number) => {
-  const child = spawn(process.execPath, [program, '-p', String(port), '--host', '127.0.0.1'], { env: plainEnv() })
+  // A test runner may have put loaders of its own into the environment.
+  const args = ['-u', 'NODE_OPTIONS', process.execPath, program, '-p', String(port), '--host', '127.0.0.1']
+  const child = spawn('env', args)
   const said = { out: '', error: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => (said.out += text))
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said.error += text))

@@ -103,7 +103,7 @@ export const memory: ProcessFigure = {
   measure: size =>
     withFlood({ fresh: true }, async ({ flood, report }) => {
       // What comes before fills the book and lets the collector find its size.
-      const [before, during] = size === 'whole' ? [10, 60] : [8, 8]
+      const [before, during] = size === 'whole' ? [10, 60] : [6, 6]
       await flood.run(10_000, before)
       const first = await report()
       const rate = await flood.run(10_000, during)

@@ -33,6 +33,8 @@ export const classroom: WorldFigure = {
 }
 
 const perSecond = 10_000
+/** Seeds in which two older clients try too: they have to wait for the flood to end, in most. */
+const mostOlder = 2
 const stepMs = 10
 /** As in admission.ts, for all of the courtesy. */
 const courtesyPerSecond = 256 * 1024
@@ -41,7 +43,7 @@ export const meetingInFlood: WorldFigure = {
   id: 'S2',
   promised: `${perSecond} forged registrations/s: newer clients meet <= 2 s, bytes out <= buckets + 3 x`,
   measure(size) {
-    const seeds = size === 'whole' ? 20 : 2
+    const seeds = size === 'whole' ? 10 : 1
     let slowestMs = 0
     let mostShare = 0
     let olderMet = 0
@@ -79,12 +81,12 @@ export const meetingInFlood: WorldFigure = {
           contact: i === 0 ? 'dave' : 'carol',
         }),
       )
-      if (seed <= 2) flood(size === 'whole' ? 60_000 : 5000, () => older.every(({ heard }) => heard.length > 0))
+      if (seed <= mostOlder) flood(size === 'whole' ? 60_000 : 5000, () => older.every(({ heard }) => heard.length > 0))
       olderMet += older.every(({ heard }) => heard.length > 0) ? 1 : 0
     }
     const share = (100 * mostShare).toFixed(0)
     return {
-      measured: `met in ${slowestMs} ms at most (${seeds} seeds), bytes out ${share} % of what is allowed; older ones met: ${olderMet} of 2`,
+      measured: `met in ${slowestMs} ms at most (${seeds} seeds), bytes out ${share} % of what is allowed; pairs of older ones: ${olderMet} of ${Math.min(seeds, mostOlder)}`,
       pass: slowestMs <= 2000 && mostShare <= 1,
     }
   },
