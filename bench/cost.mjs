@@ -7,7 +7,7 @@ import { figure, median } from './stats.mjs'
 const pairs = 9
 const target = 0.85
 /** The courtesy towards older clients would run dry after some eighty answers to one prefix. @param {string} kind */
-export const optionsFor = kind => (kind === 'plain' ? { classic: true } : {})
+export const optionsFor = kind => (kind === 'seek' ? {} : { classic: true })
 
 /** @type {readonly { kind: import('./registrations.mjs').Kind, size: number, registrations: number, what: string }[]} */
 const cases = [

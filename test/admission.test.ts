@@ -1,7 +1,7 @@
 // Who is answered, with how much, and who has to make room; the figures S1, S2 and S6 are in safety.test.ts.
 import fc from 'fast-check'
 import t from 'tap'
-import { createForger, overhear, words } from '../src/lab/forger.ts'
+import { createForger, overhear, serverEndpoint, words } from '../src/lab/forger.ts'
 import { createStage } from '../src/lab/stage.ts'
 import { type Network, isWithin, parseNetwork } from '../src/networks.ts'
 import { Phonebook, type Registration } from '../src/phonebook.ts'
@@ -136,4 +136,48 @@ t.test('classic: no limits, as the older server had none', async t => {
   for (let i = 0; i < 2000; i++) forge(words(`n${i % 16}`), { address: '192.0.2.1', port: 5000 })
   stage.world.run(1000)
   t.ok(out > 16 * 1900 * 40, 'whole answers, however many')
+})
+
+t.test('a proven host that asks for the whole of a large stage again and again gets it at a bounded rate', async t => {
+  const rows = [
+    { options: {}, mostPerSecond: 256 * 1024 },
+    { options: { classic: true }, mostPerSecond: Infinity },
+  ]
+  for (const { options, mostPerSecond } of rows) {
+    const stage = createStage({ seed: 11, trace: false, keepEvents: false, link: { latencyMs: 1 } })
+    let out = 0
+    const reader = stage.world.host({ address: '198.51.100.77', name: 'reader' })
+    overhear(stage.hostOf('server'), (bytes, to) => (out += to.address === '198.51.100.77' ? bytes.length + 28 : 0))
+    stage.startServer({ expiryMs: Infinity, ...options })
+    const forge = createForger(stage)
+    for (let i = 0; i < 2000; i++)
+      forge(words(`n${i} v=2 seek=x`), { address: `192.0.${i >> 8}.${i & 255}`, port: 5000 })
+    let cookie = ''
+    let entries = 0
+    const socket = reader.udp()
+    socket.onDatagram(bytes => {
+      const text = new TextDecoder().decode(bytes)
+      cookie ||= /,cookie=([\w-]+)/.exec(text)?.[1] ?? ''
+      entries += text.split('\n').length - 1
+    })
+    const ask = (more = ''): void => socket.send(words(`reader v=2 cookie=${cookie}${more}`), serverEndpoint)
+    socket.send(words('reader v=2'), serverEndpoint)
+    stage.world.run(100)
+    entries = 0
+    ask()
+    stage.world.run(200)
+    t.equal(entries, 2001, 'the whole book, once')
+    out = 0
+    for (let i = 0; i < 1000; i++) {
+      ask()
+      stage.world.run(stage.world.now() + 10)
+    }
+    const free = 1000 * 2560 // sixteen entries an answer
+    t.ok(out <= 1024 * 1024 + free + 10.2 * mostPerSecond, `${out} bytes in 10 s`)
+    t.ok(out > (mostPerSecond === Infinity ? 50e6 : 5e6), `${out} bytes in 10 s`)
+    entries = 0
+    ask(' seek=n7')
+    stage.world.run(stage.world.now() + 10)
+    t.equal(entries, 2, 'who seeks somebody is answered as ever')
+  }
 })
