@@ -8,7 +8,7 @@ const pairs = 9
 /** One datagram out for one in leaves the thinking nothing to hide behind: it has to be done while the loop does none. */
 const targets = { plain: 0.85, packed: 0.55, seek: 0.55 }
 /** The courtesy towards older clients would run dry after some eighty answers to one prefix. @param {string} kind */
-export const optionsFor = kind => (kind === 'plain' ? { classic: true } : {})
+export const optionsFor = kind => (kind === 'seek' ? {} : { classic: true })
 
 /** @type {readonly { kind: import('./registrations.mjs').Kind, size: number, registrations: number, what: string }[]} */
 const cases = [

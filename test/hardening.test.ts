@@ -126,6 +126,23 @@ t.test('a session that begins after 2,147,483,648 messages takes the next one', 
   }
 })
 
+t.test('two lost checks in a row end no session: one that is not answered is repeated', async t => {
+  const session = new Session({ address: '192.0.2.1', port: 1 }, new Uint8Array(8), 0)
+  const asked: number[] = []
+  for (let nowMs = 0; nowMs < 30_000 && session.due(nowMs) !== 'no-consent'; nowMs = session.deadline()) {
+    session.heard(session.endpoint, nowMs)
+    if (session.due(nowMs) === 'check') {
+      asked.push(nowMs)
+      session.checked(nowMs)
+    }
+    session.sent(nowMs)
+  }
+  t.same(asked, [10_000, 12_500, 15_000, 17_500, 20_000, 22_500, 25_000, 27_500])
+  session.consented(29_000)
+  t.equal(session.due(37_400), 'keepalive')
+  t.equal(session.due(37_500), 'check', 'ten seconds after the last one, when that was answered')
+})
+
 t.test('a broadcast of more than a second can hold goes on where it stopped, and pays for each line once', async t => {
   const stage = createStage({ seed: 5, trace: false, keepEvents: false, link: { latencyMs: 5 } })
   const { server: running } = stage.startServer({ broadcastMs: 60_000, classic: true })

@@ -72,25 +72,6 @@ t.test('any delays: within the bound', async () => {
   )
 })
 
-t.test('R2: with 10 % loss 99 % of 1,000 seeds connect within 2 s of the later start, all within 5 s', async t => {
-  const times: number[] = []
-  for (let seed = 1; seed <= 1000; seed++) {
-    const random = seededRandom(seed, 'story')
-    const link = { latencyMs: random.next() * 60, jitterMs: random.next() * 20 }
-    // Loss counts once for each end of the way: 1 - (1 - 0.0513)^2 = 0.1.
-    const stage = createStage({ seed, trace: false, link: { ...link, loss: 0.0513 } })
-    const { alice, bob, laterMs } = meet(stage, random.next() * 8000)
-    const both = [alice, bob].map(side => side.of('connected')[0]?.atMs ?? Infinity)
-    times.push(Math.max(...both) - laterMs)
-  }
-  times.sort((a, b) => a - b)
-  t.comment(
-    `median ${times[500]?.toFixed(0)} ms, 99 % ${times[989]?.toFixed(0)} ms, worst ${times.at(-1)?.toFixed(0)} ms`,
-  )
-  t.ok((times[989] ?? Infinity) <= 2000, `99 %: ${times[989]}`)
-  t.ok((times.at(-1) ?? Infinity) <= 5000, `worst: ${times.at(-1)}`)
-})
-
 t.test(
   'loss, jitter, duplication, reordering and start offsets of 200 seeds: always connected, no message twice',
   async t => {

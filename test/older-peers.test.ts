@@ -2,8 +2,8 @@
 import t from 'tap'
 import { seededRandom } from '../src/sim/random.ts'
 import type { Path } from '../src/sim/segment.ts'
-import { type OlderClient, startOlderClient } from './fixtures/older-client.ts'
-import { startOlderServer } from './fixtures/older-server.ts'
+import { type OlderClient, startOlderClient } from '../src/lab/older-client.ts'
+import { startOlderServer } from '../src/lab/older-server.ts'
 import { type Stage, createStage, port, serverAddress } from '../src/lab/stage.ts'
 
 const server = { address: serverAddress, port }

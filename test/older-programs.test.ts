@@ -4,8 +4,8 @@ import t from 'tap'
 import type { Endpoint } from '../src/endpoint.ts'
 import type { Host } from '../src/host.ts'
 import { manualNet, type ManualNet } from './fixtures/manual-host.ts'
-import { startOlderClient, type OlderClientQuirks } from './fixtures/older-client.ts'
-import { startOlderServer, type OlderServerQuirks } from './fixtures/older-server.ts'
+import { startOlderClient, type OlderClientQuirks } from '../src/lab/older-client.ts'
+import { startOlderServer, type OlderServerQuirks } from '../src/lab/older-server.ts'
 
 const stage: Endpoint = { address: '192.0.2.1', port: 8080 }
 const bytesOf = (text: string) => Buffer.from(text)

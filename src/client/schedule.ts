@@ -45,6 +45,8 @@ export const checkPauseMs = (sent: number): number => checkPausesMs[Math.max(0, 
 export const keepaliveMs = 5000
 /** RFC 7675 s.5.1 asks for a check with an answer every 5 s; ours has the keepalives between. */
 export const consentCheckMs = 10_000
+/** One that was not answered is sent again: with 1 % loss two in a row are lost every few hours, and no session is to end of it. */
+export const consentRetryMs = 2500
 /** RFC 7675 s.5.1: without an answered check for 30 s, sending stops. */
 export const consentLostMs = 30_000
 /** Nothing heard for this long: the peer is lost. */

@@ -1,6 +1,6 @@
 // Law: pure. An established session with the peer: numbering, duplicates, signs of life.
 import { type Endpoint, sameEndpoint } from '../endpoint.ts'
-import { consentCheckMs, consentLostMs, keepaliveMs, silenceMs, textKeepaliveMs } from './schedule.ts'
+import { consentCheckMs, consentLostMs, consentRetryMs, keepaliveMs, silenceMs, textKeepaliveMs } from './schedule.ts'
 
 /** Sequence numbers further back than this are taken for duplicates. */
 const windowSize = 64
@@ -70,7 +70,7 @@ export class Session {
     if (nowMs >= this.#heardMs + silenceMs) return 'silent'
     if (!this.tag) return nowMs >= this.#sentMs + textKeepaliveMs ? 'keepalive' : undefined
     if (nowMs >= this.#consentMs + consentLostMs) return 'no-consent'
-    if (nowMs >= this.#checkedMs + consentCheckMs) return 'check'
+    if (nowMs >= this.#nextCheckMs) return 'check'
     return nowMs >= this.#sentMs + keepaliveMs ? 'keepalive' : undefined
   }
 
@@ -78,11 +78,10 @@ export class Session {
   deadline(): number {
     const silent = this.#heardMs + silenceMs
     if (!this.tag) return Math.min(silent, this.#sentMs + textKeepaliveMs)
-    return Math.min(
-      silent,
-      this.#consentMs + consentLostMs,
-      this.#checkedMs + consentCheckMs,
-      this.#sentMs + keepaliveMs,
-    )
+    return Math.min(silent, this.#consentMs + consentLostMs, this.#nextCheckMs, this.#sentMs + keepaliveMs)
+  }
+
+  get #nextCheckMs(): number {
+    return this.#checkedMs + (this.#checkedMs > this.#consentMs ? consentRetryMs : consentCheckMs)
   }
 }

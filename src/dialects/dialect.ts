@@ -19,7 +19,7 @@ export const refusals = [
 ] as const
 
 /** Who pays for what it is sent: an entry, or a source that is not in the book. */
-export type Payer = { readonly endpoint: Endpoint; creditBytes: number }
+export type Payer = { readonly endpoint: Endpoint; creditBytes: number; readonly seek?: string | undefined }
 
 /** How much may go back to a source in one answer. */
 export type Allowance = {

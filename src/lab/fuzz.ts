@@ -3,6 +3,7 @@
 import type { ClientEvent } from '../client/events.ts'
 import { createDialects } from '../dialects/index.ts'
 import type { Endpoint } from '../endpoint.ts'
+import { encodeUtf8 } from '../utf8.ts'
 import { type Random, seededRandom } from '../sim/random.ts'
 import type { Attachment, Box } from '../sim/segment.ts'
 import { mutated } from './mutate.ts'
@@ -76,6 +77,10 @@ const send = (at: Attachment, bytes: Uint8Array, from: Endpoint, to: Endpoint): 
   return bytes
 }
 
+/** Few enough that some come again, as a dialect expects it of who has registered. */
+const somebody = (random: Random): Endpoint =>
+  random.next() < 0.5 ? anybody(random) : { address: '192.0.2.7', port: 5000 + Math.floor(random.next() * 8) }
+
 const anybody = (random: Random): Endpoint => ({
   address: `192.0.${Math.floor(random.next() * 16)}.${Math.floor(random.next() * 256)}`,
   port: random.next() < 0.001 ? 0 : Math.floor(random.next() * 65_536),
@@ -83,9 +88,19 @@ const anybody = (random: Random): Endpoint => ({
 
 const targets: Record<FuzzTarget, (stage: Stage, random: Random, at: Attachment) => Run> = {
   server(stage, random, at) {
-    const running = stage.startServer({ capacity: 256, deny: [{ bytes: [192, 0, 15, 0], bits: 24 }] }).server
+    const stunOnly = { ...server, port: port + 1 }
+    const listen = [
+      { address: '0.0.0.0', port },
+      { address: '0.0.0.0', port: port + 1, stunOnly: true },
+    ]
+    const running = stage.startServer({ listen, capacity: 256, deny: [{ bytes: [192, 0, 15, 0], bits: 24 }] }).server
     return {
-      next: () => send(at, mutated(samples, random), random.next() < 0.002 ? server : anybody(random), server),
+      next() {
+        const from = random.next() < 0.002 ? server : somebody(random)
+        const there = random.next() < 0.01 ? running.phonebook.numberedAt(somebody(random)) : undefined
+        if (there) return send(at, encodeUtf8(there.name), from, server) // by another door
+        return send(at, mutated(samples, random), from, random.next() < 0.02 ? stunOnly : server)
+      },
       outcomes: () => ({ ...running.counters().dispositions }),
       check(count) {
         const { datagramsIn, dispositions } = running.counters()
@@ -143,6 +158,7 @@ const targets: Record<FuzzTarget, (stage: Stage, random: Random, at: Attachment)
       next: () => send(at, mutated(samples, random), { address: '198.51.100.251', port: 7000 }, server),
       outcomes: () => ({ said, ...servers[1]?.server.counters().dispositions }),
       check() {
+        stage.world.run(stage.world.now() + 3000) // what was held back
         const before = said
         stage.world.run(stage.world.now() + 10_000)
         if (said > before) throw new Error(`the servers go on talking: ${said - before} datagrams in 10 s`)

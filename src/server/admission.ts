@@ -1,6 +1,7 @@
 // Law: pure. Between decode and answer: who is listened to, and how many bytes may go where. Whoever has not proven that it
 // hears us gets at most three times what it sent, over its whole history, pushes and broadcasts included; older clients
-// can't prove anything, so for them there is a courtesy out of byte buckets.
+// can't prove anything, so for them there is a courtesy out of byte buckets. Whoever has proven it gets what it asks for, at
+// a bounded rate.
 import { familyOf, prefixOf } from '../endpoint.ts'
 import { headerBytes } from '../headers.ts'
 import type { Allowance, Payer, Standing } from '../dialects/dialect.ts'
@@ -13,6 +14,10 @@ const unprovenDatagrams = 3
 /** `0,1,a,1.2.3.4,5\n` */
 const shortestLine = 16
 const prefixBuckets = { size: 8192, burstBytes: 64 * 1024, bytesPerSecond: 4 * 1024 }
+/** What a proven host may ask for over and over is no secret, but costs the server's line: whole books of large stages. */
+const bookBuckets = { size: 8192, burstBytes: 1024 * 1024, bytesPerSecond: 256 * 1024 }
+/** An answer of 16 entries, as everybody gets it, with long names. */
+const freeBytes = 16 * 160
 const courtesyInAll = { size: 1, burstBytes: 256 * 1024, bytesPerSecond: 256 * 1024 }
 
 export type AdmissionOptions = {
@@ -30,6 +35,7 @@ export class Admission {
   readonly #options: AdmissionOptions
   readonly #byPrefix: Buckets
   readonly #inAll: Buckets
+  readonly #books: Buckets
   /** Datagrams that were not sent because nobody had paid for them. */
   unpaid = 0
 
@@ -38,6 +44,7 @@ export class Admission {
     this.#options = options
     this.#byPrefix = new Buckets({ ...prefixBuckets, key })
     this.#inAll = new Buckets({ ...courtesyInAll, key })
+    this.#books = new Buckets({ ...bookBuckets, key })
   }
 
   listensTo(address: string): boolean {
@@ -52,8 +59,10 @@ export class Admission {
     const { address } = payer.endpoint
     const header = headerBytes(address)
     payer.creditBytes += unprovenFactor * (bytesIn + header)
-    if (this.#options.classic || standing === 'proven')
+    if (this.#options.classic || (standing === 'proven' && payer.seek !== undefined))
       return { datagrams: Infinity, bytes: Infinity, headerBytes: header }
+    if (standing === 'proven')
+      return { datagrams: Infinity, bytes: freeBytes + this.#level(this.#books, address, nowMs), headerBytes: header }
     const bytes = payer.creditBytes
     const courtesy = standing === 'older' ? this.#courtesy(address, nowMs) : 0
     return { datagrams: courtesy > 0 ? Infinity : unprovenDatagrams, bytes: bytes + courtesy, headerBytes: header }
@@ -62,8 +71,9 @@ export class Admission {
   /** Whether so many datagrams, with so many bytes of payload in all, may go there now; if so, they are paid for. */
   pay(payer: Payer, bytes: number, datagrams: number, standing: Standing, nowMs: number): boolean {
     const { address } = payer.endpoint
-    if (this.#options.classic || standing === 'proven') return true
+    if (this.#options.classic) return true
     const cost = bytes + datagrams * headerBytes(address)
+    if (standing === 'proven') return cost <= freeBytes || this.#take(this.#books, address, cost - freeBytes, nowMs)
     const excess = Math.max(0, cost - payer.creditBytes)
     if (excess > 0 && (standing !== 'older' || !this.#takeCourtesy(address, excess, nowMs))) {
       this.unpaid += datagrams
@@ -84,14 +94,21 @@ export class Admission {
 
   #courtesy(address: string, nowMs: number): number {
     if (this.#options.strict) return 0
-    const levels = keysOf(address).map(key => this.#byPrefix.level(key, nowMs))
-    return Math.min(...levels, this.#inAll.level('', nowMs))
+    return Math.min(this.#level(this.#byPrefix, address, nowMs), this.#inAll.level('', nowMs))
   }
 
   #takeCourtesy(address: string, bytes: number, nowMs: number): boolean {
     if (this.#courtesy(address, nowMs) < bytes) return false
-    for (const key of keysOf(address)) this.#byPrefix.take(key, bytes, nowMs)
-    return this.#inAll.take('', bytes, nowMs)
+    return this.#take(this.#byPrefix, address, bytes, nowMs) && this.#inAll.take('', bytes, nowMs)
+  }
+
+  #level(buckets: Buckets, address: string, nowMs: number): number {
+    return Math.min(...keysOf(address).map(key => buckets.level(key, nowMs)))
+  }
+
+  #take(buckets: Buckets, address: string, bytes: number, nowMs: number): boolean {
+    if (this.#level(buckets, address, nowMs) < bytes) return false
+    return keysOf(address).every(key => buckets.take(key, bytes, nowMs))
   }
 }
 

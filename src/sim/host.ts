@@ -57,6 +57,13 @@ export class SimHost implements Host, Box, SocketHost {
     for (const socket of Array.from(this.#byPort.values()).flat()) socket.close()
   }
 
+  /** What its programs hold at this moment. */
+  get held(): { timers: number; sockets: number } {
+    let sockets = 0
+    for (const ofPort of this.#byPort.values()) sockets += ofPort.length
+    return { timers: this.#timers.size, sockets }
+  }
+
   now(): number {
     return this.#world.now()
   }

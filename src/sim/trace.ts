@@ -44,6 +44,8 @@ export class Trace {
   /** Counted always, whatever is kept. */
   readonly counts: Record<TraceKind, number> = { send: 0, forward: 0, deliver: 0, drop: 0 }
   readonly drops = Object.fromEntries(dropReasons.map(reason => [reason, 0])) as Record<DropReason, number>
+  /** Whoever wants to know of each loss, with the datagram. */
+  onDrop: ((datagram: Datagram, reason: DropReason) => void) | undefined
   readonly #now: () => number
   readonly #most: number
   #kept: TraceRecord[] = []
@@ -54,10 +56,14 @@ export class Trace {
     this.#most = most
   }
 
-  add(kind: TraceKind, box: string, { id, from, to, bytes }: Datagram, reason?: DropReason, was?: Header): void {
+  add(kind: TraceKind, box: string, datagram: Datagram, reason?: DropReason, was?: Header): void {
     this.counts[kind]++
-    if (reason && kind === 'drop') this.drops[reason]++
+    if (reason && kind === 'drop') {
+      this.drops[reason]++
+      this.onDrop?.(datagram, reason)
+    }
     if (this.#most === 0) return
+    const { id, from, to, bytes } = datagram
     const isChanged = was && !(sameEndpoint(was.from, from) && sameEndpoint(was.to, to))
     const before = isChanged ? { from: was.from, to: was.to } : undefined
     this.#kept.push({ timeMs: this.#now(), kind, id, from, to, length: bytes.length, box, reason, before })

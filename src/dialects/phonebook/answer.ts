@@ -60,7 +60,7 @@ export const phonebook: Dialect<RegistrationRequest> = {
     if (!receiver.newer) return reachable.map(entry => cachedOf(entry, count).plain)
     const packer = createPacker(unlimited)
     for (const entry of reachable) packer.add(formatLine(entry, count, shownTo(receiver, entry, desk)))
-    return packer.datagrams()
+    return packer.packed().datagrams
   },
 
   // Without a cookie. After a rebinding of its own it goes nowhere.
@@ -99,15 +99,15 @@ const packed = (entry: Entry, desk: Desk, allowance: Allowance): readonly Uint8A
   const sought = entry.seek === undefined ? undefined : book.find(entry.seek, entry.stage)
   const isSmall = book.stageSize(entry.stage) <= smallStage
   const rest = isSmall || entry.seek === undefined ? book.inStage(entry.stage) : []
-  if (allowance.bytes < Infinity || !(isSmall || sought)) return pack(entry, sought, rest, desk, allowance)
+  if (allowance.datagrams < Infinity || !(isSmall || sought))
+    return pack(entry, sought, rest, desk, allowance).datagrams
   const cached = cachedOf(entry, book.count)
   const version = isSmall ? book.stageVersion(entry.stage) : (sought?.version ?? 0)
   const { answer } = cached
-  if (answer && answer.sought === sought && answer.isSmall === isSmall && answer.version === version) {
-    return answer.datagrams
-  }
-  const datagrams = pack(entry, sought, rest, desk, allowance)
-  cached.answer = { sought, isSmall, version, datagrams }
+  const isSame = answer?.sought === sought && answer?.isSmall === isSmall && answer.version === version
+  if (answer && isSame && answer.bytes <= allowance.bytes) return answer.datagrams
+  const { datagrams, bytes, isCut } = pack(entry, sought, rest, desk, allowance)
+  cached.answer = isCut ? undefined : { sought, isSmall, version, datagrams, bytes }
   return datagrams
 }
 
@@ -118,7 +118,7 @@ const pack = (
   rest: Iterable<Entry>,
   desk: Desk,
   allowance: Allowance,
-): Uint8Array[] => {
+): Packed => {
   const { count } = desk.phonebook
   const packer = createPacker(allowance)
   const cookie = (entry.cookie ??= desk.cookieFor(entry.endpoint))
@@ -131,18 +131,21 @@ const pack = (
     const { listed, listedLength } = cachedOf(other, count)
     if (!packer.add(listed, listedLength)) break
   }
-  return packer.datagrams()
+  return packer.packed()
 }
 
 const unlimited: Allowance = { datagrams: Infinity, bytes: Infinity, headerBytes: 0 }
 
-type Packer = { add(line: string, length?: number): boolean; datagrams(): Uint8Array[] }
+/** `bytes`: headers counted. `isCut`: something did not fit. */
+type Packed = { readonly datagrams: readonly Uint8Array[]; readonly bytes: number; readonly isCut: boolean }
+type Packer = { add(line: string, length?: number): boolean; packed(): Packed }
 
 const createPacker = ({ datagrams: most, bytes: mostBytes, headerBytes }: Allowance): Packer => {
   const done: Uint8Array[] = []
   let open = ''
   let openBytes = 0
-  let spent = 0
+  let bytes = 0
+  let isCut = false
   const flush = (): void => {
     if (openBytes > 0) done.push(encodeUtf8(open))
     open = ''
@@ -152,16 +155,17 @@ const createPacker = ({ datagrams: most, bytes: mostBytes, headerBytes }: Allowa
     add(line, length = utf8Length(line)) {
       const fits = openBytes > 0 && openBytes + length <= packedAnswer
       const cost = fits ? length : length + headerBytes
-      if (spent + cost > mostBytes || (!fits && done.length + (openBytes > 0 ? 1 : 0) >= most)) return false
+      if (bytes + cost > mostBytes || (!fits && done.length + (openBytes > 0 ? 1 : 0) >= most)) isCut = true
+      if (isCut) return false
       if (!fits) flush()
       open += line
       openBytes += length
-      spent += cost
+      bytes += cost
       return true
     },
-    datagrams() {
+    packed() {
       flush()
-      return done
+      return { datagrams: done, bytes, isCut }
     },
   }
 }
@@ -187,12 +191,15 @@ type Cached = {
   readonly listed: string
   readonly listedLength: number
   /** What it was answered last, and what that depends on: the small stage, or the one it seeks on a large one. */
-  answer?: {
-    readonly sought: Entry | undefined
-    readonly isSmall: boolean
-    readonly version: number
-    readonly datagrams: readonly Uint8Array[]
-  }
+  answer?: Answered | undefined
+}
+
+type Answered = {
+  readonly sought: Entry | undefined
+  readonly isSmall: boolean
+  readonly version: number
+  readonly datagrams: readonly Uint8Array[]
+  readonly bytes: number
 }
 
 const cachedOf = (entry: Entry, count: number): Cached => {

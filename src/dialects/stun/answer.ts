@@ -33,7 +33,8 @@ export const stun: Dialect<Decoded> = {
   decode(bytes) {
     const message = decode(bytes)
     if (typeof message === 'string') return 'malformed'
-    const isAsked = message.class === 'request' || message.class === 'indication'
+    // An indication without CLIENT-ID is a keepalive, or another server's introduction: nothing to be done about it.
+    const isAsked = message.class === 'request' || (message.class === 'indication' && first(message, 'CLIENT-ID'))
     return isAsked && message.method === binding ? message : 'not-a-request'
   },
 
