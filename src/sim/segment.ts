@@ -116,7 +116,7 @@ export class Segment {
     if (!from.attached || !to || to === from) return this.#drop(datagram, from, 'no-such-address')
     // It dies at a router in between, not at the box that sent it.
     if (datagram.ttl <= this.hops) return this.#drop(datagram, this, 'ttl')
-    const arriving = { ...datagram, ttl: datagram.ttl - this.hops }
+    const arriving = this.hops === 0 ? datagram : { ...datagram, ttl: datagram.ttl - this.hops }
     const delays = this.#delays(datagram, from, to)
     for (let copy = 0; copy < delays.length; copy++) {
       // A receiver owns its bytes and may write on them, so every copy but the first needs its own.
