@@ -1,4 +1,6 @@
-// What a registration costs when the book grows. Who seeks somebody must not pay for the size of the book.
+// What a registration costs when the book grows. Who seeks somebody must not pay for the size of the book. A seeker's
+// registration is also pushed to the one it seeks, at most twice a second: in a large book to more of them than in a small
+// one, so what is compared is the cost of a datagram that is sent.
 import { startServer } from './children.mjs'
 import { optionsFor } from './cost.mjs'
 import { openLoad } from './load.mjs'
@@ -26,13 +28,24 @@ export const run = async progress => {
       progress(`scale: ${kind}, filling a book of ${size}`)
       const server = await startServer(optionsFor(kind))
       const book = await fillBook(load, server, kind, size)
-      books.push({ size, server, book, us: /** @type {number[]} */ ([]), lost: 0 })
+      books.push({
+        size,
+        server,
+        book,
+        us: /** @type {number[]} */ ([]),
+        perDatagram: /** @type {number[]} */ ([]),
+        lost: 0,
+      })
     }
     for (let round = 0; round < rounds; round++) {
       progress(`scale: ${kind}, round ${round + 1} of ${rounds}`)
       for (const each of books) {
-        const result = await measure(load, each.server, each.book, registrationsFor(kind, each.size))
+        const registrations = registrationsFor(kind, each.size)
+        const before = await each.server.ask('counters')
+        const result = await measure(load, each.server, each.book, registrations)
+        const after = await each.server.ask('counters')
         each.us.push(result.us)
+        each.perDatagram.push((result.us * registrations) / (after.datagramsOut - before.datagramsOut))
         each.lost += result.lost
       }
     }
@@ -44,11 +57,11 @@ export const run = async progress => {
       )
     }
     if (kind === 'seek') {
-      const costs = books.map(({ us }) => median(us))
+      const costs = books.map(({ perDatagram }) => median(perDatagram))
       figures.push(
         figure('scale seek: dearest / cheapest', Math.max(...costs) / Math.min(...costs), 'x', {
           atMost: mostFlat,
-          note: 'the size of the book costs a seeker nothing',
+          note: `us a datagram: ${costs.map(cost => cost.toFixed(1)).join(', ')}; the size of the book costs a seeker nothing`,
         }),
       )
     }

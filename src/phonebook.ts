@@ -61,7 +61,8 @@ export type Entry = {
   pair: { readonly of: Entry; readonly mine: Endpoint; readonly theirs: Endpoint; readonly token: string } | undefined
   refreshedAtMs: number
   /** When the one it seeks was last shown it unasked, and the time before that. */
-  remindedMs: readonly [last: number, lastButOne: number]
+  remindedMs: number
+  remindedBeforeMs: number
   /** The prefix that it came from first. */
   crowd: string
 }
@@ -262,7 +263,8 @@ export class Phonebook {
       cached: undefined,
       pair: undefined,
       refreshedAtMs: nowMs,
-      remindedMs: never,
+      remindedMs: -Infinity,
+      remindedBeforeMs: -Infinity,
       crowd: '',
     }
     this.#next = (slot + 1) % this.capacity
@@ -347,8 +349,6 @@ export class Phonebook {
     if (seekers?.size === 0) this.#seekers.delete(key)
   }
 }
-
-const never = [-Infinity, -Infinity] as const
 
 /** A phonebook client that does not speak the extensions. */
 const isOlder = ({ door, newer }: Entry): boolean => door === 'phonebook' && !newer

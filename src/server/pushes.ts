@@ -59,9 +59,9 @@ export class Pushes {
     const sought = this.#soughtBy(entry)
     if (!sought) return
     const now = this.#options.clock.now()
-    const [last, lastButOne] = entry.remindedMs
-    if (now - lastButOne < remindMs) return
-    entry.remindedMs = [now, last]
+    if (now - entry.remindedBeforeMs < remindMs) return
+    entry.remindedBeforeMs = entry.remindedMs
+    entry.remindedMs = now
     this.#options.introduce(sought, [entry])
   }
 
