@@ -1,0 +1,18 @@
+// Law: pure. Which dialect an unexpected answer is in. Nothing is ever sent to find that out: the older servers die of what
+// they do not expect.
+import { decodeConnectAnswer } from '../dialects/connect/codec.ts'
+import { decodeNumberedAnswer } from '../dialects/numbered/codec.ts'
+import { decodeLines } from '../dialects/phonebook/codec.ts'
+import { isStun } from '../dialects/stun/message.ts'
+import type { Door } from '../phonebook.ts'
+
+/** Undefined where the bytes are in none, or could be in several. */
+export const dialectOf = (bytes: Uint8Array): Door | undefined => {
+  if (isStun(bytes)) return 'stun'
+  if (decodeNumberedAnswer(bytes)) return 'numbered'
+  if (decodeConnectAnswer(bytes)) return 'connect'
+  return decodeLines(bytes).length > 0 ? 'phonebook' : undefined
+}
+
+/** How long a server may be silent before we think about what it may be. */
+export const unansweredMs = 3000
