@@ -20,7 +20,7 @@ export type ConnectClient = Core & {
   say(text: string, nowMs: number): ReturnType<TextPeer['say']>
 }
 
-const openings = 5
+const denseOpenings = 5
 const mostRequests = 5
 /** Who waits to be introduced keeps the way from the server open. */
 const refreshMs = 20_000
@@ -34,7 +34,7 @@ export const createConnectClient = (
 ): ConnectClient => {
   const { onEvent, random } = outside
   const asker = new Asker(outside)
-  const talk = new TextPeer({ ...outside, mostOpenings: openings })
+  const talk = new TextPeer({ ...outside, denseOpenings })
   let { me } = options
   let registeredAs: string | undefined
   let address: string | undefined

@@ -23,15 +23,15 @@ type Delivery = {
 const mostTimes = 5
 const everyMs = 1000
 const most = 16
-/** The same text from the same endpoint is the same message if it comes within this time of its last copy. */
-const repeatedWithinMs = 1500
+/** The same text from the same endpoint within this time of its first copy is the same message; some copies get lost. */
+const repeatedWithinMs = (mostTimes - 1) * everyMs + 600
 const mostRemembered = 64
 
 export class Deliveries {
   readonly #options: DeliveriesOptions
   readonly #manners = new Manners()
   readonly #pending = new Set<Delivery>()
-  readonly #last = new Map<string, { readonly text: string; readonly atMs: number; readonly copies: number }>()
+  readonly #last = new Map<string, { readonly text: string; readonly firstMs: number; readonly copies: number }>()
 
   constructor(options: DeliveriesOptions) {
     this.#options = options
@@ -61,15 +61,17 @@ export class Deliveries {
     const text = new TextDecoder().decode(bytes)
     const last = this.#last.get(key)
     const isCopy =
-      last !== undefined && last.text === text && nowMs - last.atMs < repeatedWithinMs && last.copies < mostTimes
+      last !== undefined && last.text === text && nowMs - last.firstMs < repeatedWithinMs && last.copies < mostTimes
     this.#last.delete(key)
-    this.#last.set(key, { text, atMs: nowMs, copies: isCopy ? last.copies + 1 : 1 })
+    this.#last.set(key, { text, firstMs: isCopy ? last.firstMs : nowMs, copies: isCopy ? last.copies + 1 : 1 })
     if (this.#last.size > mostRemembered) for (const [oldest] of [...this.#last].slice(0, 1)) this.#last.delete(oldest)
     return isCopy
   }
 
   tick(nowMs: number): void {
-    for (const delivery of this.#pending) if (nowMs >= delivery.nextMs) this.#send(delivery, nowMs)
+    // News first: a repetition could keep it waiting for its own next one.
+    const due = [...this.#pending].filter(({ nextMs }) => nowMs >= nextMs).sort((a, b) => a.sent - b.sent)
+    for (const delivery of due) if (this.#pending.has(delivery)) this.#send(delivery, nowMs)
   }
 
   deadline(): number {

@@ -133,7 +133,7 @@ export const drive = <C extends Core>(
     emit({ event: 'unanswered', elapsedMs: host.now() - startedMs, servers, ...(looksLike && { looksLike }) })
   })
 
-  const cancelTimeout = host.after(timeoutMs ?? Infinity, () => {
+  const giveUp = (): void => {
     if (core.progress === 'connected' || (core.peer === undefined && !isUnanswered())) return
     const seconds = (timeoutMs ?? 0) / 1000
     const where = `${server}, port ${port}`
@@ -144,8 +144,9 @@ export const drive = <C extends Core>(
       introduced: new StageError('peer-unreached', `${core.peer} was introduced, but not reached in ${seconds} s`),
     }
     fail(errors[core.progress])
-  })
+  }
 
+  const cancelTimeout = timeoutMs === undefined ? () => {} : host.after(timeoutMs, giveUp)
   sockets.lookup()
   schedule()
 

@@ -24,8 +24,8 @@ export type NumberedClient = Core & {
   exit(nowMs: number): void
 }
 
-const mostRequests = 5
-const mostGoodbyes = 2
+const mostRequests = 8
+const mostGoodbyes = 4
 /** Keeps the number, and the way from the server and through our NAT, alive. */
 const refreshMs = 20_000
 
@@ -38,10 +38,10 @@ export const createNumberedClient = (outside: Outside): NumberedClient => {
   let nextMs = Infinity
 
   const ask = (request: NumberedRequest, nowMs: number, message = ''): void => {
-    const isRegister = request.verb === 'REGISTER'
+    const most = { REGISTER: undefined, LIST: mostRequests, CONNECT: mostRequests, EXIT: mostGoodbyes }[request.verb]
     const question = {
       bytes: encodeNumberedRequest(request),
-      ...(!isRegister && { most: request.verb === 'EXIT' ? mostGoodbyes : mostRequests, pauseMs: () => 1000 }),
+      ...(most !== undefined && { most }),
       onGivenUp() {
         asking.shift()
         onEvent({ event: 'given-up', verb: request.verb })

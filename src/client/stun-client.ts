@@ -52,7 +52,7 @@ export const createStunClient = (outside: Outside, options: StunClientOptions): 
     outside.send(bytes, to)
   }
   const asker = new Asker({ ...outside, send })
-  const talk = new TextPeer({ ...outside, send, mostOpenings: Infinity })
+  const talk = new TextPeer({ ...outside, send, denseOpenings: Infinity })
   let transactionId: Uint8Array | undefined
   let mapped: Endpoint | undefined
   let nextMs = Infinity

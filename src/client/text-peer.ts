@@ -10,8 +10,8 @@ import { targetProblem } from './targets.ts'
 
 export type TextPeerOptions = {
   readonly startedMs: number
-  /** Lines that open the hole; a program of the older ones prints each of them. */
-  readonly mostOpenings: number
+  /** Lines that open the hole second by second; a few more follow slowly. An older program prints each of them. */
+  readonly denseOpenings: number
   readonly send: (bytes: Uint8Array, to: Endpoint) => void
   readonly onEvent: (event: DoorEvent) => void
 }
@@ -19,6 +19,10 @@ export type TextPeerOptions = {
 /** What is typed before the peer was heard waits for so long: its hole may not be open. But an older one may stay silent. */
 const holdMs = 3000
 const mostHeld = 64
+/** After the dense ones. */
+const sparseMs = 10_000
+/** A peer that goes on greeting has not heard us: so often it is told again. Bounded, or two would greet each other for ever. */
+const mostReplies = 5
 /** An opened hole is kept open for so long after the peer's last word: safety asks for signs of life. */
 const keptOpenMs = 30_000
 
@@ -32,6 +36,7 @@ export class TextPeer {
   #heardMs = -Infinity
   #sentMs = -Infinity
   #openings = 0
+  #replies = 0
   #nextMs = Infinity
   #held: string[] = []
 
@@ -62,6 +67,7 @@ export class TextPeer {
     this.#name = name
     this.#endpoint = endpoint
     this.#openings = 0
+    this.#replies = 0
     this.#nextMs = nowMs
     this.#manners.renew(endpoint.address, nowMs)
     if (!isSame) {
@@ -81,10 +87,11 @@ export class TextPeer {
     this.#heardMs = nowMs
     if (isFirst) this.#connect(from, nowMs)
     const text = new TextDecoder().decode(bytes)
-    // Said once it is a greeting; after that it keeps a hole open, and nobody wants to read it.
-    if (isFirst || text !== directMessage(this.#name, this.#me)) {
+    // Said once it is a greeting; after that it opens a hole or keeps one open, and nobody wants to read it.
+    const isGreeting = text === directMessage(this.#name, this.#me)
+    if (isFirst || !isGreeting) {
       this.#options.onEvent({ event: 'message', from: this.#name, endpoint: from, text, bytes })
-    }
+    } else if (this.#replies++ < mostReplies) this.#send(directMessage(this.#me, this.#name), from, nowMs)
     return true
   }
 
@@ -108,10 +115,6 @@ export class TextPeer {
     if (this.connected) return this.#keepOpen(endpoint, nowMs)
     const held = nowMs >= this.#metMs + holdMs ? this.#held[0] : undefined
     const text = held ?? directMessage(this.#me, this.#name)
-    if (held === undefined && this.#openings >= this.#options.mostOpenings) {
-      this.#nextMs = Infinity
-      return
-    }
     const bytes = encodeText(text).length + headerBytes(endpoint.address)
     const earliestMs = this.#manners.earliest(endpoint.address, bytes, 'older', nowMs)
     this.#nextMs = earliestMs
@@ -121,7 +124,8 @@ export class TextPeer {
     if (held === undefined) this.#openings++
     else this.#held.shift()
     this.#send(text, endpoint, nowMs)
-    this.#nextMs = nowMs + textEveryMs
+    const isDense = this.#held.length > 0 || this.#openings < this.#options.denseOpenings
+    this.#nextMs = nowMs + (isDense ? textEveryMs : sparseMs)
   }
 
   deadline(): number {
