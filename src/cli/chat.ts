@@ -27,7 +27,8 @@ const flushMs = 500
 /** How often a pipe asks whether it may go on. */
 const busyMs = 20
 /** In a second, of each kind that somebody else can make come. */
-const mostInASecond: Readonly<Record<string, number>> = { stranger: 1, refused: 1, rejected: 1, message: 200 }
+const mostInASecond = { stranger: 1, refused: 1, rejected: 1 }
+const mostFromAnybody = 50
 const log = debug('stage:client')
 
 /** Resolves with the exit code. */
@@ -53,11 +54,15 @@ export const chat = <C extends Core>(options: ChatOptions, door: DoorTalk<C>): P
     let said: Record<string, number> = {}
 
     const isTooMuch = (kind: string): boolean => {
+      const most: Readonly<Record<string, number>> = {
+        ...mostInASecond,
+        ...(door.isOpen && { message: mostFromAnybody }),
+      }
       const now = Math.floor(host.now() / 1000)
       if (now !== second) said = {}
       second = now
       said[kind] = (said[kind] ?? 0) + 1
-      return (said[kind] ?? 0) > (mostInASecond[kind] ?? Infinity)
+      return (said[kind] ?? 0) > (most[kind] ?? Infinity)
     }
 
     const show = (event: DoorEvent): void => {

@@ -28,7 +28,7 @@ export const connectDoor = (me: string, peer: string | undefined): DoorTalk<Conn
   },
 
   typed(line, { core, act }, screen) {
-    const [verb, id = '', other = '', ...more] = line.trim().split(/\s+/)
+    const [verb, id = '', other = '', ...more] = line.trim().normalize('NFC').split(/\s+/)
     if (line.trim() === 'end') return 'end'
     if (verb === 'REGISTER' && id !== '' && other === '') {
       if (isRefused(id)) screen.note(`${JSON.stringify(id)} can be no id.`)

@@ -13,6 +13,8 @@ export type Screen = {
 
 export type DoorTalk<C extends Core> = {
   create(outside: Outside): C
+  /** Messages come from anybody, and not from one peer alone. */
+  readonly isOpen?: boolean
   /** The dialect's words for it, on a line or two. */
   show(event: DoorEvent, screen: Screen, client: C): void
   /** What is printed before the first line is typed, once the server has answered. */

@@ -5,16 +5,24 @@ import { connectDoor } from './connect.ts'
 import { numberedDoor } from './numbered.ts'
 import { stunDoor } from './stun.ts'
 
-export type Who = { readonly name: string; readonly peer: string | undefined; readonly offerHosts: boolean }
+export type Who = { readonly name: string | undefined; readonly peer: string | undefined; readonly offerHosts: boolean }
 
 export const chatIn = (dialect: 'connect' | 'stun' | 'numbered', options: ChatOptions, who: Who): Promise<number> => {
+  const [me, peer] = [who.name?.normalize('NFC') ?? '', who.peer?.normalize('NFC')]
   switch (dialect) {
     case 'connect':
-      return chat(options, connectDoor(who.name, who.peer))
+      return chat(options, connectDoor(me, peer))
     case 'stun': {
-      const { name: me, peer = '', offerHosts } = who
       const log = debug('stage:stun')
-      return chat(options, stunDoor({ me, peer, offerHosts, trace: log.enabled ? text => log('%s', text) : undefined }))
+      return chat(
+        options,
+        stunDoor({
+          me,
+          peer: peer ?? '',
+          offerHosts: who.offerHosts,
+          trace: log.enabled ? text => log('%s', text) : undefined,
+        }),
+      )
     }
     case 'numbered':
       return chat(options, numberedDoor())

@@ -26,13 +26,14 @@ export const numberedDoor = (): DoorTalk<NumberedClient> => {
 
   return {
     create: createNumberedClient,
+    isOpen: true,
     begin: choose,
     isBusy: client => client.id === undefined || client.isBusy,
 
     show(event, screen) {
       switch (event.event) {
         case 'registered':
-          return screen.line(`You Have Been Registered Successfully. Your Id is: ${event.name}`)
+          return screen.line(`You Have Been Registered Successfully. Your Id is: ${visible(event.name)}`)
         case 'listed':
           for (const row of event.rows) screen.line(visible(rowOf(row)))
           return event.rows.length === 0 ? screen.note('Nobody else is there.') : undefined
@@ -47,7 +48,7 @@ export const numberedDoor = (): DoorTalk<NumberedClient> => {
 
     typed(line, { core, act }, screen) {
       if (wanted === 'id') {
-        to = line.trim()
+        to = line.trim().normalize('NFC')
         if (nameProblem(to) === undefined) {
           wanted = 'message'
           screen.prompt(askMessage)
