@@ -14,6 +14,7 @@ import type { DoorEvent } from '../src/client/door-events.ts'
 import type { Core, Outside } from '../src/client/drive.ts'
 import { createNumberedClient } from '../src/client/numbered-client.ts'
 import { createStunClient } from '../src/client/stun-client.ts'
+import { TextPeer } from '../src/client/text-peer.ts'
 import { createDialects } from '../src/dialects/index.ts'
 import { encodeNumberedAnswer } from '../src/dialects/numbered/codec.ts'
 import { encodeConnectAnswer } from '../src/dialects/connect/codec.ts'
@@ -22,7 +23,7 @@ import { StageError } from '../src/errors.ts'
 import { mutated } from '../src/lab/mutate.ts'
 import { createStage, port, serverAddress } from '../src/lab/stage.ts'
 import { seededRandom } from '../src/sim/random.ts'
-import { bytesOf } from './fixtures/desk.ts'
+import { bytesOf, textOf } from './fixtures/desk.ts'
 import { startDoor } from './fixtures/doors.ts'
 
 const home: Endpoint = { address: '198.51.100.2', port: 49152 }
@@ -182,6 +183,30 @@ t.test('a server with several addresses: each repetition goes to the next one, u
   t.equal(asker.deadline(), Infinity)
   for (let i = 0; i < 40; i++) asker.ask({ bytes: bytesOf('many') }, nowMs)
   t.notOk(asker.ask({ bytes: bytesOf('too many') }, nowMs), 'bounded')
+})
+
+t.test('a peer that goes on greeting has not heard us: it is told again, five times', async t => {
+  const sent: string[] = []
+  const peer = { address: '192.0.2.7', port: 5000 }
+  const [greeting, ours] = ['This is a direct P2P message from 2 to 1', 'This is a direct P2P message from 1 to 2']
+  const talk = new TextPeer({
+    startedMs: 0,
+    denseOpenings: 5,
+    send: bytes => void sent.push(textOf(bytes)),
+    onEvent: () => {},
+  })
+  t.equal(talk.say('to nobody', 0), 'not-connected')
+  t.notOk(talk.receive(bytesOf('hello'), peer, 0), 'nobody was met')
+  talk.meet('1', '2', peer, { address: '192.0.2.1', port }, 0)
+  t.equal(talk.say('x'.repeat(1001), 0), 'too-long')
+  t.equal(talk.say('waits', 10), 'held')
+  t.same(sent, [ours], 'at once')
+  t.ok(talk.receive(bytesOf(greeting), { ...peer, port: 6000 }, 100), 'from another port of its address')
+  t.same(talk.endpoint, { ...peer, port: 6000 }, 'where it is answered from now on')
+  t.same(sent.splice(0), [ours, 'waits'], 'what was typed is the answer')
+  t.notOk(talk.receive(bytesOf('hello'), peer, 200), 'and from there alone')
+  for (let i = 0; i < 20; i++) talk.receive(bytesOf(greeting), { ...peer, port: 6000 }, 300 + i)
+  t.same(sent, [ours, ours, ours, ours, ours])
 })
 
 t.test('what is typed is cut for datagrams, and no character in two', async t => {
