@@ -9,6 +9,8 @@ const stdout = 1
 export type Output = {
   /** `line` without its line feed; must be safe for a terminal already. */
   line(line: string): void
+  /** As it is, without a line feed: what moves the cursor of a terminal. */
+  write(text: string): void
   /** Resolves when all is written, or `withinMs` have passed. */
   flush(withinMs: number): Promise<void>
   readonly dropped: number
@@ -48,20 +50,23 @@ export const createOutput = (
     })
   }
 
+  const add = (text: string): void => {
+    if (closed) return
+    if (waitingLength + text.length > mostWaiting) {
+      dropped++
+      unsaid++
+      return
+    }
+    const note = unsaid > 0 ? `${describe(unsaid)}\n` : ''
+    unsaid = 0
+    waiting.push(note + text)
+    waitingLength += note.length + text.length
+    if (!writing) pump()
+  }
+
   return {
-    line(line) {
-      if (closed) return
-      if (waitingLength + line.length > mostWaiting) {
-        dropped++
-        unsaid++
-        return
-      }
-      const note = unsaid > 0 ? `${describe(unsaid)}\n` : ''
-      unsaid = 0
-      waiting.push(`${note}${line}\n`)
-      waitingLength += note.length + line.length + 1
-      if (!writing) pump()
-    },
+    line: line => add(`${line}\n`),
+    write: add,
     flush: withinMs =>
       new Promise(resolve => {
         if (!writing || closed) return resolve()

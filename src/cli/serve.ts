@@ -5,6 +5,7 @@ import { type Endpoint, formatEndpoint } from '../endpoint.ts'
 import { StageError } from '../errors.ts'
 import { createNodeHost } from '../host/node.ts'
 import type { Network } from '../networks.ts'
+import type { Door } from '../phonebook.ts'
 import type { ServerEvent } from '../server/events.ts'
 import { type Listen, everywhere } from '../server/listeners.ts'
 import { type ServerOptions, createServer } from '../server/server.ts'
@@ -20,6 +21,8 @@ export type ServeOptions = {
   capacity: number | undefined
   expirySeconds: number | undefined
   broadcastSeconds: number | undefined
+  dialects: readonly Door[] | undefined
+  olderPorts: boolean
   splitStages: boolean
   strict: boolean
   classic: boolean
@@ -29,6 +32,8 @@ export type ServeOptions = {
 }
 
 const flushMs = 500
+/** Where the older programs of the other dialects look. */
+const olderPorts = [8000, 9090, 9999]
 const log = debug('stage:server')
 
 /** Resolves with the exit code. */
@@ -72,8 +77,13 @@ export const serve = (options: ServeOptions): Promise<number> =>
 const serverOptions = (options: ServeOptions): ServerOptions => {
   const ports = options.ports.length > 0 ? options.ports : [8080]
   const hosts = options.hosts.length > 0 ? options.hosts.map(address => ({ address })) : everywhere
+  const listen = (wanted: Iterable<number>): Listen[] =>
+    [...wanted].flatMap(port => hosts.map(host => ({ ...host, port })))
+  const more = olderPorts.filter(port => options.olderPorts && !ports.includes(port))
+  const spare = listen(more).map(at => ({ ...at, spare: true }))
   return {
-    listen: [...new Set(ports)].flatMap(port => hosts.map(host => ({ ...host, port }))).concat(forStun(options, ports)),
+    listen: [...listen(new Set(ports)), ...spare, ...forStun(options, ports)],
+    ...(options.dialects && { dialects: options.dialects }),
     splitStages: options.splitStages,
     strict: options.strict,
     classic: options.classic,

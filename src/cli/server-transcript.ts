@@ -22,22 +22,35 @@ export const createServerTranscript = (
   colors: Colors,
 ): ServerTranscript => {
   let thisSecond = 0
+  let asksThisSecond = 0
   let skipped = { refreshed: 0, added: 0, moved: 0 }
   let saidFull = false
   let wasReady = false
 
   const registered = (event: ServerEvent & { event: 'registered' }): void => {
+    if (event.door === 'numbered') return // asked says it
     if (++thisSecond > mostInASecond) {
       skipped[event.change]++
       return
     }
-    const { endpoint, slot, change, stage } = event
+    const { endpoint, slot, change, stage, door } = event
     const name = visible(event.name)
+    if (door === 'connect') return line(`+ REGISTERED ${host(endpoint)}: ${name}`)
     line(`Client from ${host(endpoint)} : ${endpoint.port} sent: ${name}${stage ? ` (stage ${visible(stage)})` : ''}`)
     line(
       `${change === 'added' ? 'Adding' : 'Updating'} client #${slot} ${change === 'added' ? 'to' : 'in'} table of clients.`,
     )
     for (const bytes of event.sent) for (const row of rows(bytes)) line(row)
+  }
+
+  /** The words of the older servers of connect and numbered. */
+  const asked = (event: ServerEvent & { event: 'asked' }): void => {
+    if (++asksThisSecond > mostInASecond) return
+    const { door, verb, name = '', peer = '', to } = event
+    const client = pair(event.from)
+    if (door === 'connect') line(`+ CONNECTED ${visible(name)} ${visible(peer)}`)
+    if (door !== 'numbered') return
+    line(`Received ${verb} Request From Client: ${client}${to ? ` To Client: ${pair(to)}` : ''}`)
   }
 
   return {
@@ -57,6 +70,8 @@ export const createServerTranscript = (
           return
         case 'registered':
           return registered(event)
+        case 'asked':
+          return asked(event)
         case 'internal-error':
           return warn(`internal error: ${event.error.message}; the server goes on. Please report this.`)
         case 'displaced':
@@ -73,7 +88,9 @@ export const createServerTranscript = (
         const kinds = `${added} added, ${moved} moved, ${refreshed} refreshed`
         line(`${thisSecond - mostInASecond} more registrations in this second: ${kinds}.`)
       }
+      if (asksThisSecond > mostInASecond) line(`${asksThisSecond - mostInASecond} more requests in this second.`)
       thisSecond = 0
+      asksThisSecond = 0
       skipped = { refreshed: 0, added: 0, moved: 0 }
     },
   }
@@ -95,6 +112,9 @@ export const countersText = (counters: Counters): string => {
     `${held > 0 ? `, ${held} held back by the limits` : ''}; ${counters.entries} in the phonebook`
   )
 }
+
+/** As Python prints an address. */
+const pair = ({ address, port }: Endpoint): string => `('${address}', ${port})`
 
 const host = ({ address, port }: Endpoint): string => formatEndpoint({ address, port }).slice(0, -`:${port}`.length)
 

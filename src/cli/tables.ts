@@ -1,4 +1,5 @@
 // Law: data only. The options of the programs; here, so that each knows the other's.
+import type { Door } from '../phonebook.ts'
 import type { OptionTable } from './options.ts'
 
 const everywhere = {
@@ -16,6 +17,8 @@ export const serverTable = {
   capacity: { kind: 'slots' },
   expiry: { kind: 'seconds' },
   broadcast: { kind: 'seconds' },
+  dialects: { kind: 'text' },
+  'older-ports': { kind: 'switch' },
   stages: { kind: 'switch' },
   strict: { kind: 'switch' },
   classic: { kind: 'switch' },
@@ -27,6 +30,7 @@ export const serverTable = {
 export const clientTable = {
   server: { kind: 'text', short: 's' },
   port: { kind: 'port', short: 'p' },
+  dialect: { kind: 'text' },
   name: { kind: 'text', short: 'n' },
   contact: { kind: 'text', short: 'c' },
   stage: { kind: 'text' },
@@ -37,6 +41,11 @@ export const clientTable = {
   interval: { kind: 'seconds' },
   ...everywhere,
 } as const satisfies OptionTable
+
+/** What a server speaks. */
+export const doors: readonly Door[] = ['phonebook', 'connect', 'stun', 'directory', 'numbered']
+
+export const isDoor = (text: string): text is Door => (doors as readonly string[]).includes(text)
 
 export const exitCodeHelp = `Exit codes:
   0    all went well                     4    the peer never appeared

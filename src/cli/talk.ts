@@ -1,5 +1,4 @@
 // Runs a client on real sockets: what is typed or piped goes to the peer, what the peer says is printed.
-import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import debug from 'debug'
 import colors from 'picocolors'
@@ -12,6 +11,9 @@ import { visible } from '../visible.ts'
 import { createClientTranscript } from './client-transcript.ts'
 import { eventToJson, lostToJson } from './json.ts'
 import { createOutput } from './output.ts'
+import { pacingMs, pieces } from './pieces.ts'
+import { suspect, suspicion } from './suspect.ts'
+import { createTerminal } from './terminal.ts'
 
 export type TalkOptions = {
   server: string
@@ -30,8 +32,6 @@ export type TalkOptions = {
 const directMs = 1000
 /** After `--exit-on-connect` the other side still has to be answered, so that it is confirmed too. */
 const lingerMs = 1000
-/** Between two lines of a pipe: nothing on the way holds back a fast sender of UDP. */
-const pacingMs = 1
 const flushMs = 500
 const log = debug('stage:client')
 
@@ -42,13 +42,18 @@ export const talk = (options: TalkOptions): Promise<number> =>
     const onClosed = (error: Error | undefined): void =>
       finish(error ? new StageError('internal', `standard output cannot be written: ${error.message}`) : 0)
     const output = createOutput(onClosed, options.output === 'json' ? lostToJson : undefined)
-    const note = (text: string): void => void process.stderr.write(`${colors.dim(text)}\n`)
-    const { name, port } = options
+    const { name, port, readInput } = options
+    const terminal = createTerminal({
+      output,
+      readInput,
+      plain: options.output === 'json',
+      onInterrupt: () => finish(new StageError('interrupted', 'interrupted').exitCode),
+    })
     const transcript = createClientTranscript({
       name,
       port,
-      line: output.line,
-      note,
+      line: terminal.line,
+      note: terminal.note,
       colors,
       now: () => host.now(),
     })
@@ -62,7 +67,14 @@ export const talk = (options: TalkOptions): Promise<number> =>
     const show = (event: ClientEvent): void => {
       if (options.output === 'json') return output.line(eventToJson(event, host.now() - startedMs))
       if (options.output === 'transcript') return transcript(event)
-      if (event.event === 'message') output.line(visible(event.text))
+      if (event.event === 'message') terminal.line(visible(event.text))
+    }
+
+    const suggest = async (event: ClientEvent & { event: 'unanswered' }): Promise<void> => {
+      const looksLike = await suspect('phonebook', event)
+      if (finished) return
+      if (options.output === 'json') show({ ...event, ...(looksLike && { looksLike }) })
+      else if (looksLike) terminal.note(suspicion(looksLike))
     }
 
     const sayDirectly = (): void => {
@@ -73,6 +85,7 @@ export const talk = (options: TalkOptions): Promise<number> =>
 
     const onEvent = (event: ClientEvent): void => {
       if (log.enabled) log(eventToJson(event, host.now() - startedMs))
+      if (event.event === 'unanswered') return void suggest(event)
       show(event)
       if (event.event === 'failed') return finish(event.error)
       if (event.event === 'lost') cancelDirect()
@@ -89,6 +102,7 @@ export const talk = (options: TalkOptions): Promise<number> =>
       finished = true
       cancelDirect()
       client?.close()
+      terminal.close()
       void output.flush(flushMs).then(() => (typeof result === 'number' ? resolve(result) : reject(result)))
     }
 
@@ -96,12 +110,8 @@ export const talk = (options: TalkOptions): Promise<number> =>
       while (client?.state !== 'connected' && !finished) await new Promise<void>(next => (wake = next))
     }
 
-    const readInput = async (): Promise<void> => {
-      for await (const line of createInterface({
-        input: process.stdin,
-        terminal: false,
-        crlfDelay: Infinity,
-      })) {
+    const sendInput = async (): Promise<void> => {
+      for await (const line of terminal.lines()) {
         await connected()
         typed = true
         for (const piece of pieces(line, client?.longest ?? 0)) {
@@ -119,23 +129,5 @@ export const talk = (options: TalkOptions): Promise<number> =>
       ...(options.intervalSeconds !== undefined && { intervalMs: options.intervalSeconds * 1000 }),
       onEvent,
     })
-    if (options.readInput) readInput().catch(finish)
+    if (readInput) sendInput().catch(finish)
   })
-
-/** A line in pieces of at most so many bytes, no character cut in two. */
-const pieces = (line: string, most: number): string[] => {
-  const found: string[] = []
-  let piece = ''
-  let length = 0
-  for (const character of line) {
-    const bytes = Buffer.byteLength(character)
-    if (length + bytes > most) {
-      found.push(piece)
-      piece = ''
-      length = 0
-    }
-    piece += character
-    length += bytes
-  }
-  return [...found, piece]
-}

@@ -1,11 +1,16 @@
 // test-client: options in, a conversation with the peer out. The client itself is loaded only when there is one to run.
 import { StageError } from '../errors.ts'
-import { isStage } from '../name.ts'
-import { parseOptions } from './options.ts'
+import { isStage, nameProblem } from '../name.ts'
+import { nearest } from '../nearest.ts'
+import type { Door } from '../phonebook.ts'
+import { type OptionSpec, type Options, parseOptions } from './options.ts'
 import { run, version } from './run.ts'
 import { clientTable, exitCodeHelp, serverTable } from './tables.ts'
 
 const help = `Usage: test-client -s HOST -n NAME -c PEER [-p PORT] [options]
+       test-client --dialect connect -s HOST -n ID [-c PEER_ID] [-p PORT] [options]
+       test-client --dialect stun -s HOST -n ID -c PEER_ID [-p PORT] [options]
+       test-client --dialect numbered -s HOST [-p PORT] [options]
 
 Registers NAME with the Stage Manager on HOST, waits for PEER to register too, and then talks to
 PEER directly, through the NATs of both. Every line that you type goes to the peer.
@@ -13,8 +18,9 @@ PEER directly, through the NATs of both. Every line that you type goes to the pe
 Options:
   -s, --server HOST      name, IPv4 or IPv6 address of the Stage Manager
   -p, --port PORT        its UDP port (8080)
-  -n, --name NAME        my name, 1 to 64 bytes without blanks and commas
+  -n, --name NAME        my name or id, 1 to 64 bytes without blanks and commas
   -c, --contact PEER     the name of whom I want to reach
+      --dialect DIALECT  how the server is spoken to: phonebook (default), connect, stun, numbered
       --stage STAGE      meet in a room of this name: one sees only those who are in it
       --exit-on-connect  end one second after both sides have heard each other
       --timeout SECONDS  give up when not connected by then (never)
@@ -26,11 +32,12 @@ Options:
   -h, --help             print this help
       --version          print the version
 
-DEBUG=stage:* in the environment shows on stderr what happens inside.
+DEBUG=stage:* in the environment shows on stderr what happens inside, stage:stun every STUN message.
 
 Examples:
   test-client -s stage.example.org -n alice -c bob
   test-client -s 127.0.0.1 -n bob -c alice --exit-on-connect --timeout 30
+  test-client --dialect connect -s 127.0.0.1 -n 12345       then: CONNECT 12345 56789
   tail -f app.log | test-client -s 127.0.0.1 -n bob -c alice -q
 
 ${exitCodeHelp}
@@ -43,15 +50,8 @@ export const main = (args: readonly string[]): Promise<never> =>
       process.stdout.write(options['help'] ? help : `${version()}\n`)
       return 0
     }
-    const missing = (['server', 'name', 'contact'] as const).filter(name => options[name] === undefined)
-    if (missing.length > 0) {
-      const flags = missing
-        .map(name => `-${clientTable[name].short}`)
-        .join(', ')
-        .replace(/, ([^,]*)$/, ' and $1')
-      const verb = missing.length > 1 ? 'are' : 'is'
-      throw new StageError('usage', `${flags} ${verb} missing: test-client -s HOST -n MY_NAME -c PEER_NAME; try --help`)
-    }
+    const dialect = readDialect(options['dialect'] as string | undefined)
+    checkNeeds(dialect, options)
     if (options['json'] && options['quiet'])
       throw new StageError('usage', '--json and -q exclude each other: choose one')
     const withPort = /^([^:]+):(\d+)$/.exec(options['server'] as string)
@@ -65,18 +65,82 @@ export const main = (args: readonly string[]): Promise<never> =>
         `--stage ${JSON.stringify(stage)}: give 1 to 64 ASCII letters, digits or signs, no comma`,
       )
     }
-    const { talk } = await import('./talk.ts')
-    return talk({
+    const common = {
       server: options['server'] as string,
       port: (options['port'] as number | undefined) ?? 8080,
-      name: options['name'] as string,
-      peer: options['contact'] as string,
-      stage: stage ?? '',
-      offerHosts: options['host'] as boolean,
       readInput: options['input'] as boolean,
       exitOnConnect: options['exit-on-connect'] as boolean,
       timeoutSeconds: options['timeout'] as number | undefined,
-      intervalSeconds: options['interval'] as number | undefined,
       output: options['json'] ? 'json' : options['quiet'] ? 'quiet' : 'transcript',
+    } as const
+    const [name, peer, offerHosts] = [options['name'], options['contact'], options['host']] as [string, string, boolean]
+    if (dialect !== 'phonebook') {
+      const { chatIn } = await import('./doors/index.ts')
+      return chatIn(dialect, common, { name, peer, offerHosts })
+    }
+    const { talk } = await import('./talk.ts')
+    return talk({
+      ...common,
+      name,
+      peer,
+      stage: stage ?? '',
+      offerHosts,
+      intervalSeconds: options['interval'] as number | undefined,
     })
   })
+
+/** What has to be given, and what has no meaning, in each dialect that this client speaks. */
+const needs = {
+  phonebook: { required: ['server', 'name', 'contact'], foreign: [] },
+  connect: { required: ['server', 'name'], foreign: ['stage', 'interval'] },
+  stun: { required: ['server', 'name', 'contact'], foreign: ['stage', 'interval'] },
+  numbered: { required: ['server'], foreign: ['name', 'contact', 'stage', 'interval', 'exit-on-connect'] },
+} as const satisfies Partial<Record<Door, { required: readonly Named[]; foreign: readonly Named[] }>>
+
+type Named = keyof typeof clientTable
+export type Spoken = keyof typeof needs
+
+const spoken = Object.keys(needs)
+
+const readDialect = (text = 'phonebook'): Spoken => {
+  if (Object.hasOwn(needs, text)) return text as Spoken
+  const near = nearest(text, spoken)
+  const remedy = near ? `did you mean ${near}?` : `choose from ${spoken.join(', ')}`
+  throw new StageError('usage', `--dialect: there is no dialect ${JSON.stringify(text)}: ${remedy}`)
+}
+
+const usages: Readonly<Record<Spoken, string>> = {
+  phonebook: '-s HOST -n MY_NAME -c PEER_NAME',
+  connect: '--dialect connect -s HOST -n MY_ID [-c PEER_ID]',
+  stun: '--dialect stun -s HOST -n MY_ID -c PEER_ID',
+  numbered: '--dialect numbered -s HOST',
+}
+
+const flagOf = (name: Named): string => {
+  const spec: OptionSpec = clientTable[name]
+  return spec.short ? `-${spec.short}` : `--${name}`
+}
+
+const checkNeeds = (dialect: Spoken, options: Options): void => {
+  const { required, foreign } = needs[dialect]
+  const usage = `test-client ${usages[dialect]}`
+  const missing = required.filter(name => options[name] === undefined).map(flagOf)
+  if (missing.length > 0) {
+    const flags = missing.join(', ').replace(/, ([^,]*)$/, ' and $1')
+    const verb = missing.length > 1 ? 'are' : 'is'
+    throw new StageError('usage', `${flags} ${verb} missing: ${usage}; try --help`)
+  }
+  const strange = foreign.find(name => options[name] !== undefined && options[name] !== false)
+  if (strange) throw new StageError('usage', `${flagOf(strange)} means nothing to the dialect ${dialect}: ${usage}`)
+  if (dialect === 'phonebook') return // the client checks them itself
+  for (const name of ['name', 'contact'] as const) {
+    const text = options[name] as string | undefined
+    const problem = text === undefined ? undefined : (nameProblem(text) ?? (text.includes('=') ? '=' : undefined))
+    if (problem) {
+      const rule = '1 to 64 bytes, no blanks, commas, "=" or invisible characters, no word of the protocol'
+      throw new StageError('name-refused', `${flagOf(name)} ${JSON.stringify(text)} can be no id: ${rule}`)
+    }
+  }
+  if (options['name'] !== undefined && options['name'] === options['contact'])
+    throw new StageError('usage', `-n and -c are both ${JSON.stringify(options['name'])}: choose two`)
+}

@@ -1,9 +1,11 @@
 // test-server: options in, a running Stage Manager out. The server itself is loaded only when there is one to run.
 import { StageError } from '../errors.ts'
+import { nearest } from '../nearest.ts'
 import type { Network } from '../networks.ts'
+import type { Door } from '../phonebook.ts'
 import { parseOptions } from './options.ts'
 import { run, version } from './run.ts'
-import { clientTable, exitCodeHelp, serverTable } from './tables.ts'
+import { clientTable, doors, exitCodeHelp, isDoor, serverTable } from './tables.ts'
 
 const help = `Usage: test-server [-p PORT]... [options]
 
@@ -18,6 +20,8 @@ Options:
       --capacity N       slots of the circular phonebook (4096; the older server had 16)
       --expiry SECONDS   forget a client that was not heard of for so long (120)
       --broadcast SECONDS  send the whole phonebook to everybody in this interval (never)
+      --dialects A,B     speak these only: phonebook, connect, stun, directory, numbered (all)
+      --older-ports      listen on 8000, 9090 and 9999 too, where other older programs look
       --stages           read an older client's name@stage as a name on a stage of its own
       --allow NETWORK    answer only these addresses (192.0.2.0/24); may be repeated
       --deny NETWORK     never answer these; may be repeated
@@ -38,6 +42,7 @@ Examples:
   test-server -p 9000 --host 127.0.0.1     for a try on this machine alone
   test-server -p 3478 --host 203.0.113.10 --alt-address 203.0.113.11 --alt-port 3479
                                            a STUN server for NAT testers too
+  test-server --dialects phonebook,connect --older-ports
   test-server --json | jq -r 'select(.event=="registered").name'
 
 ${exitCodeHelp}
@@ -67,6 +72,8 @@ export const main = (args: readonly string[]): Promise<never> =>
       capacity: options['capacity'] as number | undefined,
       expirySeconds: options['expiry'] as number | undefined,
       broadcastSeconds: options['broadcast'] as number | undefined,
+      dialects: readDialects(options['dialects'] as string | undefined),
+      olderPorts: options['older-ports'] as boolean,
       splitStages: options['stages'] as boolean,
       strict: options['strict'] as boolean,
       classic: options['classic'] as boolean,
@@ -74,4 +81,12 @@ export const main = (args: readonly string[]): Promise<never> =>
       deny: options['deny'] as Network[],
       output: options['json'] ? 'json' : options['quiet'] ? 'quiet' : 'transcript',
     })
+  })
+
+const readDialects = (text: string | undefined): Door[] | undefined =>
+  text?.split(',').map(word => {
+    if (isDoor(word)) return word
+    const near = nearest(word, doors)
+    const remedy = near ? `did you mean ${near}?` : `choose from ${doors.join(', ')}`
+    throw new StageError('usage', `--dialects: there is no dialect ${JSON.stringify(word)}: ${remedy}`)
   })

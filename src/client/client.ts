@@ -1,15 +1,18 @@
 // Drives the registrar and the puncher with a host's sockets and clock. Knows neither real sockets nor a simulation.
-import { type Endpoint, type Family, familyOf, isLoopback, parseAddress } from '../endpoint.ts'
-import { StageError, codeOf } from '../errors.ts'
-import type { Host, UdpSocket } from '../host.ts'
+import { type Endpoint, familyOf, isLoopback } from '../endpoint.ts'
+import { StageError } from '../errors.ts'
+import type { Host } from '../host.ts'
 import { nameProblem } from '../name.ts'
 import { nearest } from '../nearest.ts'
+import type { Door } from '../phonebook.ts'
 import { encodeText, longestPayload, longestText } from '../dialects/phonebook/peer.ts'
 import { decodeUtf8, encodeUtf8 } from '../utf8.ts'
 import type { ClientEvent, Waiting } from './events.ts'
+import { dialectOf, unansweredMs } from './other-dialect.ts'
 import type { PunchState } from './punch-state.ts'
 import { Puncher } from './puncher.ts'
 import { Registrar } from './registrar.ts'
+import { createSockets } from './sockets.ts'
 import { StageView } from './stage-view.ts'
 
 export type ClientOptions = {
@@ -46,8 +49,6 @@ export type Client = {
 
 const waitingMs = 5000
 const waitingAgainMs = 30_000
-const unroutable = /^(ENETUNREACH|EHOSTUNREACH|ENETDOWN|EADDRNOTAVAIL|EAFNOSUPPORT|EINVAL)$/
-const unroutableAfterMs = 100
 
 export const connect = (host: Host, options: ClientOptions): Client => {
   const { server, port = 8080, stage = '', offerHosts = true, timeoutMs, onEvent = () => {} } = options
@@ -55,23 +56,19 @@ export const connect = (host: Host, options: ClientOptions): Client => {
   const peer = options.peer.normalize('NFC')
   checkNames(name, peer)
   const startedMs = host.now()
-  const sockets = new Map<Family, UdpSocket>()
   const view = new StageView()
-  const unreachable = new Set<string>()
   let closed = false
-  let lookingUp = false
   let cancelTick = (): void => {}
   let cancelWaiting = (): void => {}
   let cancelTimeout = (): void => {}
-  let cancelUnroutable = (): void => {}
-
-  const send = (bytes: Uint8Array, to: Endpoint): void => sockets.get(familyOf(to.address))?.send(bytes, to)
+  let cancelUnanswered = (): void => {}
+  let looksLike: Door | undefined
 
   const hosts = (): Endpoint[] => {
     // A server on loopback has its clients on the same machine, where the address that it sees is the one to use.
     if (!registrar.server || isLoopback(registrar.server.address)) return []
     const family = familyOf(registrar.server.address)
-    const local = sockets.get(family)?.local
+    const local = sockets.local(family)
     if (!offerHosts || !local || local.port === 0) return []
     const own = host.addresses().filter(address => familyOf(address) === family)
     return own.slice(0, 4).map(address => ({ address, port: local.port }))
@@ -82,7 +79,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     peer,
     startedMs,
     randomBytes: n => host.randomBytes(n),
-    send,
+    send: (bytes, to) => sockets.send(bytes, to),
     onEvent: event => emit(event),
   })
   const registrar = new Registrar({
@@ -92,8 +89,8 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     hosts,
     intervalMs: options.intervalMs,
     random: () => host.random(),
-    send,
-    lookup: () => lookup(),
+    send: (bytes, to) => sockets.send(bytes, to),
+    lookup: () => sockets.lookup(),
     onEvent: event => emit(event),
   })
 
@@ -125,10 +122,10 @@ export const connect = (host: Host, options: ClientOptions): Client => {
   }
 
   const receive = (bytes: Uint8Array, from: Endpoint): void => {
-    if (closed || from.port === 0) return
     const now = host.now()
     const lines = registrar.receive(bytes, from, now)
     if (!lines) puncher.receive(bytes, from, now)
+    else if (lines.length === 0) looksLike ??= dialectOf(bytes)
     for (const line of lines ?? []) {
       if (view.note(line)) {
         const { slot, count, endpoint } = line
@@ -144,74 +141,18 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     close()
   }
 
-  /** Runs `then` when sockets for all of these families are bound. */
-  const openSockets = (families: ReadonlySet<Family>, then: () => void): void => {
-    const missing = [...families].filter(family => !sockets.has(family))
-    let pending = missing.length
-    if (pending === 0) return then()
-    for (const family of missing) {
-      const socket = host.udp({ address: family === 4 ? '0.0.0.0' : '::', port: 0 })
-      sockets.set(family, socket)
-      socket.onDatagram(receive)
-      socket.onReady(() => {
-        if (!closed && --pending === 0) then()
-      })
-      socket.onError((error, fatal) => {
-        if (closed) return
-        if (!fatal) return noteSendError(error, family)
-        sockets.delete(family)
-        if (--pending > 0) return
-        if (sockets.size > 0) return then()
-        fail(new StageError('cannot-bind', `No UDP socket can be opened: ${error.message}`, { cause: error }))
-      })
-    }
-  }
-
-  const noteSendError = (error: Error, family: Family): void => {
-    const code = codeOf(error)
-    if (registrar.answered || !unroutable.test(code)) return
-    unreachable.add('address' in error ? String(error.address) : `IPv${family}`)
-    const tried = new Set(registrar.servers.map(({ address }) => address))
-    if (unreachable.size < tried.size) return
-    const where = registrar.servers.map(({ address }) => address).join(', ')
-    cancelUnroutable()
-    cancelUnroutable = host.after(unroutableAfterMs, () => {
-      if (registrar.answered) return
-      const remedy = 'is the network up?'
-      fail(new StageError('server-unreachable', `No route to the Stage Manager at ${where} (${code}): ${remedy}`))
-    })
-  }
-
-  const found = (addresses: readonly string[]): void => {
-    // IPv4 first: the peers of a server with both are mostly reached there, and two that choose differently can't meet.
-    const ordered = [...addresses].sort((a, b) => familyOf(a) - familyOf(b))
-    openSockets(new Set(ordered.map(familyOf)), () => {
-      const usable = ordered.filter(address => sockets.has(familyOf(address)))
-      registrar.found(
-        usable.map(address => ({ address, port })),
-        host.now(),
-      )
+  const sockets = createSockets({
+    host,
+    server,
+    port,
+    onDatagram: receive,
+    onFound(servers) {
+      registrar.found(servers, host.now())
       schedule()
-    })
-  }
-
-  const lookup = (): void => {
-    const literal = parseAddress(server)
-    if (literal) {
-      if (registrar.servers.length === 0) found([literal])
-      return
-    }
-    if (lookingUp) return
-    lookingUp = true
-    host.resolve(server, (addresses, error) => {
-      lookingUp = false
-      if (closed) return
-      if (addresses.length > 0) return found(addresses)
-      if (registrar.servers.length > 0) return // it was known once; it may be known again
-      const remedy = 'check the spelling of -s, or give an IP address'
-      fail(new StageError('unknown-host', `No such host: ${server}: ${remedy}`, { cause: error }))
-    })
-  }
+    },
+    hasAnswered: () => registrar.answered,
+    onFailed: fail,
+  })
 
   const whatFor = (): Waiting | undefined => {
     if (!registrar.answered || registrar.misses > 2) return { on: 'server', servers: registrar.servers }
@@ -242,8 +183,8 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     puncher.close()
     emit({ event: 'closed' })
     closed = true
-    for (const cancel of [cancelTick, cancelWaiting, cancelTimeout, cancelUnroutable]) cancel()
-    for (const socket of sockets.values()) socket.close()
+    for (const cancel of [cancelTick, cancelWaiting, cancelTimeout, cancelUnanswered]) cancel()
+    sockets.close()
   }
 
   const giveUp = (): void => {
@@ -265,8 +206,13 @@ export const connect = (host: Host, options: ClientOptions): Client => {
   }
 
   if (timeoutMs !== undefined) cancelTimeout = host.after(timeoutMs, giveUp)
+  cancelUnanswered = host.after(unansweredMs, () => {
+    if (registrar.answered) return
+    const { servers } = registrar
+    emit({ event: 'unanswered', elapsedMs: host.now() - startedMs, servers, ...(looksLike && { looksLike }) })
+  })
   watchWaiting(waitingMs)
-  lookup()
+  sockets.lookup()
 
   return {
     get state() {

@@ -1,6 +1,7 @@
 // Law: types only. What a client tells whoever runs it; `test-client --json` prints these, one a line.
 import type { Endpoint } from '../endpoint.ts'
 import type { StageError } from '../errors.ts'
+import type { Door } from '../phonebook.ts'
 import type { CandidateKind } from './targets.ts'
 
 export type Waiting =
@@ -76,6 +77,13 @@ export type ClientEvent =
   | { readonly event: 'lost'; readonly peer: string; readonly reason: 'silent' | 'left' | 'no-consent' }
   /** Somebody else registered our name. */
   | { readonly event: 'name-conflict'; readonly name: string; readonly endpoint: Endpoint }
+  /** No server has answered for 3 s. `looksLike`: the dialect of what did come from there. */
+  | {
+      readonly event: 'unanswered'
+      readonly elapsedMs: number
+      readonly servers: readonly Endpoint[]
+      readonly looksLike?: Door
+    }
   | ({ readonly event: 'waiting'; readonly elapsedMs: number } & Waiting)
   | { readonly event: 'failed'; readonly reason: StageError['code']; readonly error: StageError }
   | { readonly event: 'closed' }

@@ -69,7 +69,8 @@ export type Answer = {
   readonly asked?: Asked
 }
 
-export type Asked = { readonly verb: string; readonly name?: string; readonly peer?: string }
+/** `to`: where the peer is, if it is known. */
+export type Asked = { readonly verb: string; readonly name?: string; readonly peer?: string; readonly to?: Endpoint }
 
 export interface Dialect<Request> {
   readonly door: Door

@@ -3,8 +3,14 @@ import { type Endpoint, endpointKey, isWildcard } from '../endpoint.ts'
 import { StageError, codeOf } from '../errors.ts'
 import type { Host, UdpSocket } from '../host.ts'
 
-/** `optional`: without this one the server runs all the same. `stunOnly`: for RFC 5780's other address and port. */
-export type Listen = Endpoint & { readonly optional?: boolean; readonly stunOnly?: boolean }
+export type Listen = Endpoint & {
+  /** Without this one the server runs all the same, if the machine has no such address. */
+  readonly optional?: boolean
+  /** Without this one it runs even if another program has the port. */
+  readonly spare?: boolean
+  /** For RFC 5780's other address and port. */
+  readonly stunOnly?: boolean
+}
 
 /** Where a server listens that is not told where: every IPv4 and, where there is IPv6, every IPv6 address. */
 export const everywhere: readonly { readonly address: string; readonly optional?: boolean }[] = [
@@ -67,7 +73,7 @@ export const createListeners = (options: ListenersOptions): Listeners => {
       if (closed) return
       if (!fatal || ready) return options.onSendError()
       sockets[via] = undefined
-      if (at.optional && !/EADDRINUSE/.test(codeOf(error))) return settled()
+      if (at.spare || (at.optional && !/EADDRINUSE/.test(codeOf(error)))) return settled()
       options.onFailed(bindError(at, error))
     })
     socket.onDatagram((bytes, from) => {

@@ -75,7 +75,7 @@ export const createNumbered = (): Dialect<NumberedRequest> => {
           return {
             ...says({ verb: 'CONNECT_ACK', endpoint: peer.endpoint }),
             introductions,
-            asked: { ...asked, peer: peer.name },
+            asked: { ...asked, peer: peer.name, to: peer.endpoint },
           }
         }
       }

@@ -142,10 +142,10 @@ const unveiled = (bytes: Uint8Array, mask: Uint8Array): Endpoint | undefined => 
 /** What the older programs say to each other once a second, and all that an older peer is ever sent unasked. */
 export const directMessage = (me: string, peer: string): string => `This is a direct P2P message from ${me} to ${peer}`
 
-const taken = /^(CONNECT|LIST_ACK)/
+const taken = /^(CONNECT|LIST_ACK|EXIT_ACK)/
 
 /**
- * Text for an older peer. Programs among these take text that begins with CONNECT, CONNECT_ACK or LIST_ACK for a
- * server's answer, so such text gets a blank in front.
+ * Text for an older peer. Programs among these take text that begins with CONNECT, CONNECT_ACK or LIST_ACK, or is
+ * EXIT_ACK, for a server's answer, so such text gets a blank in front.
  */
 export const encodeText = (text: string): Uint8Array => encodeUtf8(taken.test(text) ? ` ${text}` : text)
