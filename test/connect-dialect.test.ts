@@ -285,6 +285,37 @@ t.test('an older client that stays silent is greeted eight times, and hears no m
   t.equal(another.of('unsent').length, 60 - silent.lines.filter(line => line.startsWith('line')).length)
 })
 
+t.test('nobody steps into a conversation, be it under the peer’s own name; once that one is silent he may', async t => {
+  const { stage } = story(1)
+  stage.startServer()
+  const a = startDoor(stage, 'a', outside => createConnectClient(outside, { me: 'a', peer: 'b' }))
+  const b = startDoor(stage, 'b', outside => createConnectClient(outside, { me: 'b', peer: 'a' }))
+  stage.world.run(5000)
+  t.equal(a.core.progress, 'connected')
+  const where = a.core.endpoint
+  const liar = stage.world.internet.attach({ name: 'liar', receive() {} }, ['198.51.100.200'])
+  const introduce = (id: string): void => {
+    const bytes = encodeConnectAnswer({ verb: 'CONNECT', id, endpoint: { address: '192.0.2.66', port: 66 } })
+    liar.send({ id: 1_000_000, from: server, to: { address: '198.51.100.2', port: 49152 }, bytes, ttl: 64 })
+  }
+  introduce('b')
+  introduce('mallory')
+  stage.world.run(6000)
+  t.same(a.core.endpoint, where)
+  t.same(
+    a
+      .of('refused')
+      .map(({ peer }) => peer)
+      .sort(), // jitter turns them round
+    ['b', 'mallory'],
+  )
+  b.close()
+  stage.world.run(60_000)
+  introduce('again')
+  stage.world.run(61_000)
+  t.same(a.core.endpoint, { address: '192.0.2.66', port: 66 })
+})
+
 t.test('a hostile server cannot aim us at where packets have no business', async t => {
   for (const at of ['127.0.0.1 5000', '10.0.0.1 5000', '224.0.0.1 5000', '255.255.255.255 5000', '0.0.0.0 5000']) {
     const stage = createStage({ seed: 1 })

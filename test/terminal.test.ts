@@ -130,6 +130,7 @@ t.test('connect with -c: --exit-on-connect, --json, -q', async t => {
 
 t.test('exit codes: nobody answers 3, the peer never came 4, a bad id 7, what has no meaning 2', async t => {
   const server = await startServer()
+  await start('test-client', ['--dialect', 'numbered', ...dial(server.port)]).until(/Your Id is: 1/)
   const rows: [args: string[], code: number, says: RegExp][] = [
     [
       ['--dialect', 'connect', '-n', '1', ...dial(1), '--timeout', '0.5'],
@@ -137,7 +138,8 @@ t.test('exit codes: nobody answers 3, the peer never came 4, a bad id 7, what ha
       /No answer from 127\.0\.0\.1, port 1, in 0\.5 s/,
     ],
     [['--dialect', 'numbered', ...dial(1), '--timeout', '0.5'], 3, /No answer/],
-    [['--dialect', 'connect', '-n', '1', '-c', '2', ...dial(server.port), '--timeout', '1'], 4, /2 did not appear/],
+    [['--dialect', 'connect', '-n', 'me', '-c', '2', ...dial(server.port), '--timeout', '1'], 4, /2 did not appear/],
+    [['--dialect', 'connect', '-n', '1', ...dial(server.port)], 7, /The server refuses the id: id 1 in use/],
     [['--dialect', 'connect', '-n', 'LIST', ...dial(1)], 7, /-n "LIST" can be no id/],
     [['--dialect', 'connect', '-n', 'a', '-c', 'b=c', ...dial(1)], 7, /-c "b=c" can be no id/],
     [['--dialect', 'connect', ...dial(1)], 2, /-n is missing: test-client --dialect connect -s HOST -n MY_ID/],

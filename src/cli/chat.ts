@@ -91,6 +91,10 @@ export const chat = <C extends Core>(options: ChatOptions, door: DoorTalk<C>): P
         begun = true
         if (readInput) door.begin?.(screen)
       }
+      if (event.event === 'rejected' && !begun && client.core.door === 'connect' && !terminal.isInteractive) {
+        // Nobody sits there who could choose another id.
+        finish(new StageError('name-refused', `The server refuses the id: ${visible(event.reason, 200)}`))
+      }
       if (event.event === 'connected' && options.exitOnConnect) host.after(lingerMs, () => finish(0))
       if (event.event === 'left' || (event.event === 'given-up' && event.verb === 'EXIT')) finish(0)
     }

@@ -43,6 +43,8 @@ export const createConnectClient = (
   const wanted = options.peer
   /** It objects in words where the older server ends: only then a question may be asked again. */
   let isNewer = false
+  /** It was not asked yet, or did not answer. */
+  let isUnasked = true
   let nextMs = Infinity
   let metMs = 0
 
@@ -54,6 +56,7 @@ export const createConnectClient = (
         ...(verb === 'CONNECT' && { most: mostRequests, pauseMs: () => 1000 }),
         onGivenUp(givenUpMs) {
           asking = undefined
+          isUnasked = true
           onEvent({ event: 'given-up', verb })
           plan(givenUpMs)
         },
@@ -75,6 +78,7 @@ export const createConnectClient = (
   const connect = (id: string, peer: string, nowMs: number): void => {
     while (asker.question) asker.settle(nowMs)
     ask('CONNECT', id, peer, nowMs)
+    isUnasked = false
   }
 
   /** When to do something without being told to, if nothing happens until then. */
@@ -95,23 +99,24 @@ export const createConnectClient = (
       case 'REGISTERED': {
         if (asking?.verb !== 'REGISTER') return
         const news = registeredAs !== asking.id || address !== answer.address
-        const isFirst = registeredAs === undefined
         registeredAs = asking.id
         address = answer.address
         asking = undefined
         asker.settle(nowMs)
         if (news) onEvent({ event: 'registered', name: registeredAs, server: from, address })
         plan(nowMs)
-        if (wanted !== undefined && (isFirst || isNewer) && !talk.connected) connect(me, wanted, nowMs)
+        if (wanted !== undefined && (isUnasked || isNewer) && !talk.connected) connect(me, wanted, nowMs)
         return
       }
-      case 'CONNECT':
-        if (asking?.verb === 'CONNECT') {
+      case 'CONNECT': {
+        const isAnswer = asking?.verb === 'CONNECT' && asking.peer === answer.id
+        if (isAnswer) {
           asking = undefined
           asker.settle(nowMs)
         }
-        if (talk.meet(me, answer.id, answer.endpoint, from, nowMs)) metMs = nowMs
+        if (talk.meet(me, answer.id, answer.endpoint, from, nowMs, isAnswer)) metMs = nowMs
         return plan(nowMs)
+      }
       case 'ERROR':
         return objected(answer.reason, nowMs)
     }

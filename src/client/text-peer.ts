@@ -23,8 +23,8 @@ const mostHeld = 64
 const sparseMs = 10_000
 /** A peer that goes on greeting has not heard us: so often it is told again. Bounded, or two would greet each other for ever. */
 const mostReplies = 5
-/** An opened hole is kept open for so long after the peer's last word: safety asks for signs of life. */
-const keptOpenMs = 30_000
+/** A peer lives for so long after its last word: until then its hole is kept open, as safety asks for signs of life. */
+const aliveMs = 30_000
 
 export class TextPeer {
   readonly #options: TextPeerOptions
@@ -54,11 +54,15 @@ export class TextPeer {
     return this.#endpoint !== undefined && this.#heardMs >= this.#metMs
   }
 
-  /** The server says where it is; true where that is somewhere to talk to. */
-  meet(me: string, name: string, endpoint: Endpoint, server: Endpoint, nowMs: number): boolean {
+  /**
+   * The server says where it is; true where that is somewhere to talk to. Unless `asked` for, nobody takes the place of a peer
+   * that was heard just now, under whatever name.
+   */
+  meet(me: string, name: string, endpoint: Endpoint, server: Endpoint, nowMs: number, asked = false): boolean {
     const isSame = this.#endpoint !== undefined && this.#name === name && sameEndpoint(this.#endpoint, endpoint)
     if (isSame && this.connected) return true
-    const why = targetProblem(endpoint, server)
+    const isTaken = this.connected && !asked && nowMs < this.#heardMs + aliveMs
+    const why = isTaken ? 'is not where the peer is that we talk to' : targetProblem(endpoint, server)
     if (why) {
       this.#options.onEvent({ event: 'refused', peer: name, endpoint, why })
       return false
@@ -151,7 +155,7 @@ export class TextPeer {
   #keepOpen(endpoint: Endpoint, nowMs: number): void {
     const isDue = nowMs >= this.#sentMs + textKeepaliveMs
     this.#nextMs = (isDue ? nowMs : this.#sentMs) + textKeepaliveMs
-    if (isDue && nowMs < this.#heardMs + keptOpenMs) {
+    if (isDue && nowMs < this.#heardMs + aliveMs) {
       this.#send(directMessage(this.#me, this.#name), endpoint, nowMs)
     }
   }
