@@ -449,6 +449,29 @@ t.test('an answer leaves by the mapping that its question came in by', async t =
   }
 })
 
+t.test('who comes in by another mapping than the host talks to him by is shown under another port', async t => {
+  const lab = behindNat(profileNamed('symrand-eif'))
+  const [socket, bob] = [lab.inside(5000), lab.outside(7000)]
+  const byServer = endpointOf(lab.seen(socket, s1))
+  socket.send('mine', { address: '192.0.2.2', port: 7000 })
+  lab.rest()
+  bob.send('to where the server sees you', byServer)
+  lab.rest()
+  const shown = socket.heard.at(-1)?.from ?? s1
+  t.equal(shown.address, '192.0.2.2')
+  t.not(shown.port, 7000)
+  socket.send('answer', shown)
+  socket.send('another of mine', { address: '192.0.2.2', port: 7000 })
+  lab.rest()
+  const [own, answer, another] = bob.heard.map(({ from }) => formatEndpoint(from))
+  t.equal(answer, formatEndpoint(byServer))
+  t.not(own, answer)
+  t.equal(another, own)
+  bob.send('once more', byServer)
+  lab.rest()
+  t.same(socket.heard.at(-1)?.from, shown, 'and stays so')
+})
+
 // --- the rules that drop ---
 
 t.test('every dropped datagram names the box and the rule', async t => {

@@ -4,6 +4,7 @@
 import { type Endpoint, endpointKey } from '../endpoint.ts'
 import type { Behavior, NatProfile } from '../nat-profile.ts'
 import { fnv1a64 } from './hash.ts'
+import { createMasks } from './masks.ts'
 import { createPortAssignment } from './port-assignment.ts'
 import type { Random } from './random.ts'
 import type { DropReason } from './trace.ts'
@@ -15,6 +16,9 @@ export type Mapping = {
   readonly evaded: boolean
   expiresMs: number
 }
+
+export type Inbound = { readonly from: Endpoint; readonly to: Endpoint }
+export type Outbound = Inbound & Pick<Mapping, 'evaded'>
 
 /** The permission to come in: to a mapping, from whom the filtering behavior says. */
 type Session = {
@@ -48,6 +52,7 @@ export const createMappings = ({ profile, addresses, random, most }: MappingsOpt
   /** Flows from a remote endpoint to an external one that the router takes for its own, and until when. */
   const early = new Map<string, number>()
   const tables = [byFlow, exceptions, byExternal, sessions, early]
+  const masks = createMasks(random, most)
   const assignPort = createPortAssignment(ports, random)
   let nextSweepMs = 0
   /** Whether an early packet stood in the way of the port that is being looked for. */
@@ -138,36 +143,57 @@ export const createMappings = ({ profile, addresses, random, most }: MappingsOpt
     return true
   }
 
+  /** The mapping that the flow leaves by, if it has one. */
+  const mappingOf = (internal: Endpoint, remote: Endpoint, nowMs: number): Mapping | undefined => {
+    const exception = exceptions.size > 0 ? exceptions.get(exactKey(internal, remote)) : undefined
+    for (const known of [exception, byFlow.get(flowKey(internal, remote))]) {
+      if (known && known.expiresMs > nowMs && holdsFor(known, remote, nowMs)) return known
+    }
+    return undefined
+  }
+
+  const mappingFor = (internal: Endpoint, remote: Endpoint, nowMs: number): Mapping | DropReason => {
+    isEvading = false
+    const known = mappingOf(internal, remote, nowMs)
+    if (known) return known
+    if (!hasRoom(nowMs)) return 'table-full'
+    const external = externalFor(internal, remote, nowMs)
+    if (!external) return 'no-port-left'
+    const mapping = { internal, external, evaded: isEvading, expiresMs: 0 }
+    const key = flowKey(internal, remote)
+    if ((byFlow.get(key)?.expiresMs ?? 0) <= nowMs) byFlow.set(key, mapping)
+    else exceptions.set(exactKey(internal, remote), mapping)
+    byExternal.set(endpointKey(external), mapping)
+    return mapping
+  }
+
+  /** Whom the host sees; what it answers there is to leave by the mapping that the datagram came in by. */
+  const sourceFor = (mapping: Mapping, remote: Endpoint, nowMs: number): Endpoint => {
+    if (mappingBehavior === 'endpoint-independent') return remote
+    const usual = mappingOf(mapping.internal, remote, nowMs)
+    if (usual && usual !== mapping) return masks.mask(mapping, remote, nowMs)
+    if (!usual && hasRoom(nowMs)) exceptions.set(exactKey(mapping.internal, remote), mapping)
+    return remote
+  }
+
   return {
     /** Sessions, with those that are over and not yet forgotten. */
     get size(): number {
       return sessions.size
     },
 
-    /** A datagram from inside: the mapping it leaves by, made where there is none. */
-    outbound(internal: Endpoint, remote: Endpoint, nowMs: number): Mapping | DropReason {
-      isEvading = false
-      const key = flowKey(internal, remote)
-      const usual = byFlow.get(key)
-      const exception = exceptions.size > 0 ? exceptions.get(exactKey(internal, remote)) : undefined
-      for (const known of [exception, usual]) {
-        if (known && known.expiresMs > nowMs && holdsFor(known, remote, nowMs)) {
-          return permit(known, remote, nowMs) ? known : 'table-full'
-        }
-      }
-      if (!hasRoom(nowMs)) return 'table-full'
-      const external = externalFor(internal, remote, nowMs)
-      if (!external) return 'no-port-left'
-      const mapping = { internal, external, evaded: isEvading, expiresMs: 0 }
-      if (!usual || usual.expiresMs <= nowMs) byFlow.set(key, mapping)
-      else exceptions.set(exactKey(internal, remote), mapping)
-      byExternal.set(endpointKey(external), mapping)
-      permit(mapping, remote, nowMs)
-      return mapping
+    /** A datagram from inside: as what it leaves, by a mapping that is made where there is none. */
+    outbound(internal: Endpoint, to: Endpoint, nowMs: number): Outbound | DropReason {
+      const masked = masks.unmask(internal, to, nowMs)
+      const mapping = masked?.mapping ?? mappingFor(internal, to, nowMs)
+      if (typeof mapping === 'string') return mapping
+      const remote = masked?.remote ?? to
+      if (!permit(mapping, remote, nowMs)) return 'table-full'
+      return { from: mapping.external, to: remote, evaded: mapping.evaded }
     },
 
-    /** A datagram from outside: whom it is for, or the rule that keeps it out. */
-    inbound(external: Endpoint, remote: Endpoint, nowMs: number): Endpoint | DropReason {
+    /** A datagram from outside: as what it comes in, or the rule that keeps it out. */
+    inbound(external: Endpoint, remote: Endpoint, nowMs: number): Inbound | DropReason {
       if (isEarly(external, remote, nowMs)) return 'port-taken'
       const session = sessions.get(sessionKey(external, remote))
       if (!session || session.expiresMs <= nowMs) {
@@ -176,15 +202,7 @@ export const createMappings = ({ profile, addresses, random, most }: MappingsOpt
         return holder ? 'filtering' : 'no-mapping'
       }
       refresh(session, 'inbound', nowMs)
-      const { mapping } = session
-      if (mappingBehavior !== 'endpoint-independent') {
-        // The answer leaves by the mapping that the question came in by.
-        const usual = byFlow.get(flowKey(mapping.internal, remote))
-        if ((!usual || usual.expiresMs <= nowMs) && hasRoom(nowMs)) {
-          exceptions.set(exactKey(mapping.internal, remote), mapping)
-        }
-      }
-      return mapping.internal
+      return { from: sourceFor(session.mapping, remote, nowMs), to: session.mapping.internal }
     },
 
     /** The router takes the flow for its own. */

@@ -55,28 +55,29 @@ export const createNat = ({ name, profile, most = 65_536, ...options }: NatOptio
     if (inside.addresses.includes(datagram.to.address)) return drop(datagram, 'port-closed')
     if (isHairpin && !profile.hairpinning) return drop(datagram, 'hairpinning-off')
     if (dies(datagram)) return
-    const mapping = mappings.outbound(datagram.from, datagram.to, world.now())
-    if (typeof mapping === 'string') return drop(datagram, mapping)
-    const after = { ...datagram, from: mapping.external, ttl: datagram.ttl - 1 }
+    const leaving = mappings.outbound(datagram.from, datagram.to, world.now())
+    if (typeof leaving === 'string') return drop(datagram, leaving)
+    const { from, to, evaded } = leaving
+    const after = { ...datagram, from, to, ttl: datagram.ttl - 1 }
     if (isHairpin) return turn(datagram, after)
-    forward(datagram, after, outside, mapping.evaded ? 'port-taken' : undefined)
+    forward(datagram, after, outside, evaded ? 'port-taken' : undefined)
   }
 
   /** RFC 4787 REQ-9a: the host it is for sees the external source, so what filters the outside filters this. */
   const turn = (before: Datagram, after: Datagram): void => {
-    const internal = mappings.inbound(after.to, after.from, world.now())
-    if (typeof internal === 'string') drop(before, internal)
-    else forward(before, { ...after, to: internal }, inside)
+    const entering = mappings.inbound(after.to, after.from, world.now())
+    if (typeof entering === 'string') drop(before, entering)
+    else forward(before, { ...after, ...entering }, inside)
   }
 
   const enter = (datagram: Datagram): void => {
-    const internal = mappings.inbound(datagram.to, datagram.from, world.now())
-    if (typeof internal === 'string') {
+    const entering = mappings.inbound(datagram.to, datagram.from, world.now())
+    if (typeof entering === 'string') {
       if (profile.early === 'naive') mappings.take(datagram.to, datagram.from, world.now())
-      return drop(datagram, internal)
+      return drop(datagram, entering)
     }
     if (dies(datagram)) return
-    forward(datagram, { ...datagram, to: internal, ttl: datagram.ttl - 1 }, inside)
+    forward(datagram, { ...datagram, ...entering, ttl: datagram.ttl - 1 }, inside)
   }
 
   const nat: Box = {
