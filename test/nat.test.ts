@@ -2,9 +2,11 @@
 // that drops a datagram.
 import fc from 'fast-check'
 import t from 'tap'
-import { formatEndpoint } from '../src/endpoint.ts'
-import { type NatProfile, behaviors, profileNamed, profiles } from '../src/nat-profile.ts'
+import { type Endpoint, formatEndpoint, sameEndpoint } from '../src/endpoint.ts'
+import { type NatProfile, assignments, behaviors, profileNamed, profiles } from '../src/nat-profile.ts'
 import { readProfile } from '../src/own-profile.ts'
+import { createMappings } from '../src/sim/mappings.ts'
+import { seededRandom } from '../src/sim/random.ts'
 import { dropReasons, recordText } from '../src/sim/trace.ts'
 import { behindNat, endpointOf, probe, s1, s1b, s2, s2b } from './fixtures/behind-nat.ts'
 
@@ -213,8 +215,16 @@ t.test('lifetimes: unreplied, stream, and what refreshes', async t => {
   const short = readProfile({ lifetime: { unrepliedMs: 5 * seconds, streamMs: 9 * seconds } })
   const table = [
     ['nobody answered', both, [], 30],
+    [
+      'answered at once: not yet a stream',
+      both,
+      [
+        [1, 'in'],
+        [1.5, 'out'],
+      ],
+      30,
+    ],
     ['nobody answered, and it went out again', both, [[20, 'out']], 30],
-    ['answered at once: not yet a stream', both, [[1, 'in']], 30],
     [
       'a stream: still talking after two seconds',
       both,
@@ -366,6 +376,12 @@ t.test('pooling: a host keeps its address, or every mapping gets any', async t =
   t.same(addresses('arbitrary'), [4, 4])
 })
 
+t.test('a firewall translates nothing', async t => {
+  const lab = behindNat(profileNamed('firewall'))
+  t.equal(lab.seen(lab.inside(5000), s1), '198.51.100.2:5000')
+  t.equal(lab.seen(lab.inside(5000, lab.neighbour), s1), '198.51.100.77:5000')
+})
+
 t.test('hairpinning: off, or with the external source and as strict as the outside', async t => {
   for (const [like, hairpinning, hears] of [
     ['fullcone', false, []],
@@ -478,6 +494,75 @@ t.test('who comes in by another mapping than the host talks to him by is shown u
   t.same(socket.heard.at(-1)?.from, shown, 'and stays so')
 })
 
+t.test('any traffic through any profile: in comes what was permitted, to whom it was, and nothing else', async () => {
+  const lifetime = { unrepliedMs: 30_000, streamMs: 30_000, refresh: 'outbound' } as const
+  const assignment = fc.constantFrom(...assignments)
+  const behavior = fc.constantFrom(...behaviors)
+  // Few of each, so that they collide.
+  const endpoint = (net: string) =>
+    fc.record({ address: fc.constantFrom(`${net}.1`, `${net}.2`), port: fc.integer({ min: 5000, max: 5002 }) })
+  const step = fc.record({
+    way: fc.constantFrom('out', 'in'),
+    internal: endpoint('10.1.0'),
+    remote: endpoint('192.0.2'),
+    which: fc.nat(50),
+    pauseMs: fc.constantFrom(0, 0, 1000, 20_000, 30_000),
+  })
+  const must = (isSo: unknown, what: string): undefined => {
+    if (!isSo) throw new Error(what)
+  }
+  fc.assert(
+    fc.property(
+      behavior,
+      behavior,
+      assignment,
+      fc.boolean(),
+      fc.array(step, { maxLength: 60 }),
+      fc.integer(),
+      (...all) => {
+        const [mapping, filtering, assignment, shares, steps, seed] = all
+        const overloading = shares && filtering === APD
+        const ports = { assignment, first: 5000, last: 5009, overloading }
+        const profile = readProfile({ mapping, filtering, ports, lifetime })
+        const nat = createMappings({ profile, addresses: ['198.51.100.2'], random: seededRandom(seed), most: 1000 })
+        const left: { internal: Endpoint; external: Endpoint; remote: Endpoint; atMs: number }[] = []
+        const leave = (internal: Endpoint, to: Endpoint, atMs: number) => {
+          const out = nat.outbound(internal, to, atMs)
+          if (typeof out === 'string') return must(out === 'no-port-left', out)
+          const others = left.filter(other => sameEndpoint(other.external, out.from) && atMs < other.atMs + 30_000)
+          const strangers = others.filter(other => !sameEndpoint(other.internal, internal))
+          must(!strangers.some(({ remote }) => !overloading || sameEndpoint(remote, out.to)), 'two hosts on one port')
+          left.push({ internal, external: out.from, remote: out.to, atMs })
+          return out
+        }
+        const permits = (seen: Endpoint, remote: Endpoint): boolean =>
+          filtering === EI || (seen.address === remote.address && (filtering === AD || seen.port === remote.port))
+        let nowMs = 0
+        for (const { way, internal, remote, which, pauseMs } of steps) {
+          nowMs += pauseMs
+          const external = left[which % Math.max(1, left.length)]?.external
+          if (way === 'out' || !external) {
+            leave(internal, remote, nowMs)
+            continue
+          }
+          const permission = left.findLast(
+            each => sameEndpoint(each.external, external) && permits(each.remote, remote) && nowMs < each.atMs + 30_000,
+          )
+          const entering = nat.inbound(external, remote, nowMs)
+          if (typeof entering === 'string') {
+            must(!permission, `${entering}, although it was permitted`)
+            continue
+          }
+          must(permission && sameEndpoint(entering.to, permission.internal), 'nobody had permitted that')
+          const answer = leave(entering.to, entering.from, nowMs)
+          must(answer && sameEndpoint(answer.from, external) && sameEndpoint(answer.to, remote), 'another way back')
+        }
+      },
+    ),
+    { numRuns: 1000 },
+  )
+})
+
 // --- the rules that drop ---
 
 t.test('every dropped datagram names the box and the rule', async t => {
@@ -587,6 +672,9 @@ t.test('two layers: the harder one counts, and the time to live goes down at bot
   for (const ttl of [1, 2, 3, 4]) socket.send('how far?', s1, ttl)
   lab.rest()
   t.same(lab.drops(), ['nat-a: ttl', 'cgn-a: ttl', 'internet: ttl'])
+  for (const ttl of [1, 2, 3, 4]) lab.at(s1).send('how far?', { address: '198.51.100.2', port: 5000 }, ttl)
+  lab.rest()
+  t.same(lab.drops().slice(3), ['internet: ttl', 'cgn-a: ttl', 'nat-a: ttl'])
   lab.at(s2).send('a stranger', { address: '198.51.100.2', port: 5000 })
   lab.rest()
   t.equal(lab.drops().at(-1), 'cgn-a: filtering')
