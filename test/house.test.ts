@@ -29,17 +29,20 @@ const pure = [
   'phonebook.ts',
   'visible.ts',
   'headers.ts',
+  'nat-profile.ts',
+  'own-profile.ts',
 ]
 const ground = [...pure, 'host.ts']
 const allowed: Record<string, string[]> = {
   dialects: ['dialects', ...ground],
   server: ['server', 'dialects', ...ground],
   client: ['client', 'dialects', ...ground],
-  sim: ['sim', 'endpoint.ts', 'host.ts'],
+  sim: ['sim', 'endpoint.ts', 'host.ts', 'nat-profile.ts'],
+  kernel: ['kernel', ...ground],
   host: ['host', 'endpoint.ts', 'host.ts', 'errors.ts'],
   cli: ['cli', 'lab', 'sim', 'server', 'client', 'dialects', 'host', ...ground],
   'library.ts': ['server', 'client', 'host', ...ground],
-  lab: ['lab', 'sim', 'server', 'client', 'dialects', ...ground],
+  lab: ['lab', 'sim', 'kernel', 'server', 'client', 'dialects', ...ground],
   'index.ts': ['library.ts', 'server', 'client', ...ground],
   ...Object.fromEntries(ground.map(file => [file, pure])),
 }
@@ -70,6 +73,15 @@ t.test('a dialect never imports a sibling', async t => {
     const siblings = importsOf(file).filter(path => /^dialects\/\w+\//.test(path) && !path.startsWith(`${own}/`))
     t.same(siblings, [], file)
   }
+})
+
+t.test('the reader of own NAT profiles stands alone with its library, which would slow every start', async t => {
+  t.same(
+    files.filter(file => importsOf(file).includes('valibot')),
+    ['own-profile.ts'],
+  )
+  const readers = files.filter(file => importsOf(file).includes('own-profile.ts'))
+  for (const file of readers) t.notMatch(file, /^(server|client|dialects|sim|host)\/|^nat-profile/)
 })
 
 /** Of these, the pure functions: hashes, signatures, CRC-32. */

@@ -117,7 +117,7 @@ t.test('a trace keeps what it is told to keep, and counts everything', async t =
     [30, 0, 3],
   )
   for (const trace of traces) {
-    t.same(trace.counts, { send: 15, deliver: 10, drop: 5 })
+    t.same(trace.counts, { send: 15, forward: 0, deliver: 10, drop: 5 })
     t.equal(trace.drops['no-such-address'], 5)
   }
   t.equal(traces[2]?.text(), traces[0]?.text().split('\n').slice(-3).join('\n'))

@@ -114,7 +114,8 @@ export class Segment {
     const to = this.#byAddress.get(datagram.to.address) ?? this.gateway
     if (!from.online) return this.#drop(datagram, from, 'offline')
     if (!from.attached || !to || to === from) return this.#drop(datagram, from, 'no-such-address')
-    if (datagram.ttl <= this.hops) return this.#drop(datagram, from, 'ttl')
+    // It dies at a router in between, not at the box that sent it.
+    if (datagram.ttl <= this.hops) return this.#drop(datagram, this, 'ttl')
     const arriving = { ...datagram, ttl: datagram.ttl - this.hops }
     const delays = this.#delays(datagram, from, to)
     for (let copy = 0; copy < delays.length; copy++) {
@@ -148,7 +149,7 @@ export class Segment {
     to.box.receive(datagram, to)
   }
 
-  #drop(datagram: Datagram, at: Attachment, reason: DropReason): void {
+  #drop(datagram: Datagram, at: { readonly name: string }, reason: DropReason): void {
     this.world.trace.add('drop', at.name, datagram, reason)
   }
 }
