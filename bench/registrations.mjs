@@ -18,10 +18,10 @@ export const paying = text => text.padEnd(400)
 /**
  * Fills the book of a fresh server, and warms it up.
  * @param {import('./load.mjs').Load} load @param {import('./children.mjs').Child} server
- * @param {Kind} kind @param {number} size
+ * @param {Kind} kind @param {number} size @param {number} [registrants] so many of them register again when it is measured
  * @returns {Promise<Book>}
  */
-export const fillBook = async (load, server, kind, size) => {
+export const fillBook = async (load, server, kind, size, registrants = size) => {
   const [first] = await load.collect(server, Buffer.from('name0 v=2 seek=nobody'.padEnd(1000)))
   const cookie = /cookie=([^,\n]+)/.exec(String(first))?.[1]
   if (!cookie) throw new Error(`no cookie in the answer ${first}`)
@@ -37,7 +37,7 @@ export const fillBook = async (load, server, kind, size) => {
     const part = fillers.slice(i, i + volleySize)
     await load.volley(server, part, part.length, beginsPacked)
   }
-  const messages = names.map((_, i) => Buffer.from(text(i)))
+  const messages = names.slice(0, registrants).map((_, i) => Buffer.from(text(i)))
   const one = await load.collect(server, messages[0] ?? Buffer.alloc(0))
   const book = {
     messages,
@@ -45,7 +45,7 @@ export const fillBook = async (load, server, kind, size) => {
     perAnswer: kind === 'plain' ? one.length : 1,
     counts: kind === 'plain' ? () => true : beginsPacked,
   }
-  await measure(load, server, book, Math.max(100, Math.floor(warmUp / one.length), kind === 'seek' ? size : 0))
+  await measure(load, server, book, Math.max(100, Math.floor(warmUp / one.length), kind === 'seek' ? registrants : 0))
   return book
 }
 
