@@ -162,7 +162,7 @@ class NodeUdpSocket implements UdpSocket {
         address: address.includes(':') ? (parseAddress(address.split('%', 1)[0] ?? '') ?? address) : address,
         port,
       }
-      this.#onDatagram(new Uint8Array(message.buffer, message.byteOffset, message.length), from)
+      this.#onDatagram(message, from)
     })
     this.#socket = socket
     const { address, port } = socket.address()

@@ -22,6 +22,8 @@ import { samples } from './samples.ts'
 export const software = 'stage-manager'
 const softwareBytes = 4 + 16
 const fingerprintBytes = 8
+/** Three times the question is enough for every answer here. */
+const standing = 'unproven'
 const leastResponsePort = 1024
 const mostCandidates = 4
 
@@ -42,13 +44,9 @@ export const stun: Dialect<Decoded> = {
     const registered = register(message, from, desk)
     if (typeof registered === 'string') return registered
     const payer: Payer = registered?.entry ?? { endpoint: from, creditBytes: 0 }
-    const allowance = desk.allowance(payer, bytesIn, 'unproven')
-    const says = (...datagrams: Uint8Array[]): Answer => ({
-      datagrams,
-      payer,
-      standing: 'unproven',
-      ...(registered && { registered }),
-    })
+    const allowance = desk.allowance(payer, bytesIn, standing)
+    const says = (...datagrams: Uint8Array[]): Answer =>
+      registered ? { datagrams, payer, standing, registered } : { datagrams, payer, standing }
     if (message.class === 'indication') return says()
     if (message.unknown.length > 0) return says(unsupported(message, ...message.unknown))
     const place = placeOf(message, from, desk)
