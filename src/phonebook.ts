@@ -107,6 +107,8 @@ export class Phonebook {
   readonly #numbered = new Map<string, Entry>()
   readonly #stages = new Map<string, Stage>()
   readonly #seekers = new Map<string, Set<Entry>>()
+  readonly #promised = new Set<string>()
+  #changes = 0
   #next = 0
   #count = 0
 
@@ -170,8 +172,18 @@ export class Phonebook {
     return this.#numbered.get(endpointKey(endpoint))
   }
 
-  /** Whether a live entry keeps its name from whoever comes through this door. */
+  /** Promises a name of the common stage to somebody who is to register it through the door `directory`, until it is released. */
+  promise(name: string): void {
+    this.#promised.add(name)
+  }
+
+  release(name: string): void {
+    this.#promised.delete(name)
+  }
+
+  /** Whether a live entry, or a promise, keeps the name from whoever comes through this door. */
   isKept(name: string, stage: string, door: Door): boolean {
+    if (door !== 'directory' && stage === '' && this.#promised.has(name)) return true
     const known = this.find(name, stage)
     return known !== undefined && known.door !== door && keepsNames[known.door]
   }
@@ -322,7 +334,7 @@ export class Phonebook {
     entry.version++
     const stage = this.#stages.get(entry.stage)
     if (!stage) return
-    stage.version++
+    stage.version = ++this.#changes // of a stage that comes again too, none comes again
     if (!isOlder(entry)) stage.older.delete(entry)
   }
 

@@ -4,6 +4,7 @@ import type { Colors } from 'picocolors/types.js'
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
 import type { Counters, ServerEvent } from '../server/events.ts'
 import { visible } from '../visible.ts'
+import { directoryLine } from './directory-lines.ts'
 
 /** Above so many registrations a second, the rest of the second becomes one line. */
 const mostInASecond = 20
@@ -22,6 +23,7 @@ export const createServerTranscript = (
   colors: Colors,
 ): ServerTranscript => {
   let thisSecond = 0
+  let saidThisSecond = 0
   let skipped = { refreshed: 0, added: 0, moved: 0 }
   let saidFull = false
   let wasReady = false
@@ -42,6 +44,8 @@ export const createServerTranscript = (
 
   return {
     show(event) {
+      const said = directoryLine(event)
+      if (said !== undefined && ++saidThisSecond <= mostInASecond) line(said)
       switch (event.event) {
         case 'ready':
           wasReady = true
@@ -59,6 +63,8 @@ export const createServerTranscript = (
           return registered(event)
         case 'internal-error':
           return warn(`internal error: ${event.error.message}; the server goes on. Please report this.`)
+        case 'unserved':
+          return warn(`${event.error.message}. Without it, the ${event.door} dialect is not served.`)
         case 'displaced':
           if (!saidFull) line(colors.yellow('**WARNING** TOO MANY CLIENTS, STARTING TO DROP THE OLDEST ONES**'))
           saidFull = true
@@ -73,6 +79,8 @@ export const createServerTranscript = (
         const kinds = `${added} added, ${moved} moved, ${refreshed} refreshed`
         line(`${thisSecond - mostInASecond} more registrations in this second: ${kinds}.`)
       }
+      if (saidThisSecond > mostInASecond) line(`${saidThisSecond - mostInASecond} more requests in this second.`)
+      saidThisSecond = 0
       thisSecond = 0
       skipped = { refreshed: 0, added: 0, moved: 0 }
     },
@@ -88,11 +96,13 @@ export const countersText = (counters: Counters): string => {
   const { answered, ...dropped } = counters.dispositions
   const reasons = Object.entries(dropped).filter(([, count]) => count > 0)
   const why = reasons.map(([reason, count]) => `${count} ${reason}`).join(', ')
+  const { accepted, open } = counters.connections
   const held = counters.unpaid + counters.pushesSuppressed
   return (
     `${counters.datagramsIn} datagrams: ${answered} answered, ` +
     `${counters.datagramsIn - answered} dropped${why && ` (${why})`}, ${counters.pushed} pushed` +
-    `${held > 0 ? `, ${held} held back by the limits` : ''}; ${counters.entries} in the phonebook`
+    `${held > 0 ? `, ${held} held back by the limits` : ''}; ${counters.entries} in the phonebook` +
+    (accepted > 0 ? `; ${accepted} connections, ${open} open` : '')
   )
 }
 

@@ -4,12 +4,13 @@ import type { Endpoint } from '../endpoint.ts'
 import { StageError } from '../errors.ts'
 import type { Host } from '../host.ts'
 import { type Door, type Entry, type Registered, Phonebook } from '../phonebook.ts'
-import type { Answer, Desk } from '../dialects/dialect.ts'
+import type { Answer, Desk, Reply } from '../dialects/dialect.ts'
 import { createDialects } from '../dialects/index.ts'
 import { Admission, type AdmissionOptions, standingOf } from './admission.ts'
 import { createBroadcast } from './broadcast.ts'
+import { createConnections } from './connections.ts'
 import { type Counters, type Disposition, type ServerEvent, dispositions } from './events.ts'
-import { type Listen, createListeners } from './listeners.ts'
+import { type Listen, bindError, createListeners } from './listeners.ts'
 import { Pushes, mostPushesPerSecond } from './pushes.ts'
 import { createSecrets } from './secrets.ts'
 
@@ -80,13 +81,22 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     cookieFor: from => secrets.cookie(from, nowMs),
     isCookieOf: (cookie, from) => secrets.isCookieOf(cookie, from, nowMs),
     pairToken: secrets.pairToken,
+    newToken: () => Array.from(host.randomBytes(16), byte => byte.toString(16).padStart(2, '0')).join(''),
     allowance: (payer, bytesIn, standing) => admission.allowance(payer, bytesIn, standing, nowMs),
   })
 
   const introduce = (receiver: Entry, entries: readonly Entry[]): void => {
     if (pushes.isSpent()) return // before anything is made or paid for
     const desk = deskAt(receiver.via, host.now())
-    for (const bytes of dialectOf(receiver.door)?.introduce(receiver, entries, desk) ?? []) {
+    const dialect = dialectOf(receiver.door)
+    for (const bytes of dialect?.introduce(receiver, entries, desk) ?? []) {
+      if (dialect?.converse) {
+        if (!pushes.spend()) return
+        if (!connections.say(receiver.name, bytes)) continue
+        counts.pushed++
+        tell({ event: 'pushed', to: receiver.name, endpoint: receiver.endpoint, sent: bytes })
+        continue
+      }
       if (!admission.pay(receiver, bytes.length, 1, standingOf(receiver), host.now())) continue
       if (!pushes.spend()) return
       counts.pushed++
@@ -121,13 +131,18 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
 
   const settle = (answer: Answer, door: Door, from: Endpoint, requestVia: number): void => {
     if (!isPaid(answer)) return
-    const { datagrams, later, laterMs = 0, introductions = [], asked } = answer
+    const { datagrams, later, laterMs = 0, told } = answer
     const { endpoint, via } = answer.by ?? { endpoint: from, via: requestVia }
     for (const bytes of datagrams) send(bytes, endpoint, via)
     if (later) sendLater(later, endpoint, via, laterMs)
+    if (told) connections.say(told.name, told.bytes)
+    followUp(answer, door, from)
+    if (answer.registered) enter(answer.registered, told ? [told.bytes] : datagrams)
+  }
+
+  const followUp = ({ introductions = [], asked }: Reply, door: Door, from: Endpoint): void => {
     for (const [receiver, entry] of introductions) introduce(receiver, [entry])
     if (asked) tell({ event: 'asked', door, from, ...asked })
-    if (answer.registered) enter(answer.registered, datagrams)
   }
 
   const enter = ({ entry, change, displaced, formerly }: Registered, sent: readonly Uint8Array[]): void => {
@@ -159,10 +174,14 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     try {
       return handle(bytes, from, via)
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error)
-      tell({ event: 'internal-error', error: new StageError('internal', message, { cause: error }) })
+      tellInternal(error)
       return 'internal'
     }
+  }
+
+  const tellInternal = (error: unknown): void => {
+    const message = error instanceof Error ? error.message : String(error)
+    tell({ event: 'internal-error', error: new StageError('internal', message, { cause: error }) })
   }
 
   const receive = (bytes: Uint8Array, from: Endpoint, via: number): void => {
@@ -181,6 +200,7 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
       pushesSuppressed: pushes.suppressed,
       unpaid: admission.unpaid,
       entries: phonebook.size,
+      connections: connections.counters(),
     }
   }
 
@@ -191,8 +211,36 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     closed = true
     pushes.close()
     broadcast.close()
+    connections.close()
     listeners.close()
     tell({ event: 'closed', counters: counters() })
+  }
+
+  const talkative = dialects.find(dialect => dialect.converse)
+  const connections = createConnections({
+    host,
+    converse: from => talkative?.converse?.(from),
+    desk: () => deskAt(0, host.now()),
+    listensTo: address => admission.listensTo(address),
+    onReply: (reply, from) => talkative && followUp(reply, talkative.door, from),
+    onParting: (parting, from, name) => tell({ event: 'parted', parting, from, ...(name !== undefined && { name }) }),
+    onInternal: tellInternal,
+  })
+
+  /** TCP of the same numbers; without it the server runs all the same. */
+  const openConnections = (done: () => void): void => {
+    const places = listeners.bound.filter((at, via) => at && !options.listen[via]?.stunOnly) as Endpoint[]
+    let pending = places.length
+    const settled = (): void => {
+      if (--pending === 0 && !closed) done()
+    }
+    if (!talkative || pending === 0) return done()
+    for (const at of places) {
+      connections.listen(at, settled, error => {
+        tell({ event: 'unserved', door: talkative.door, error: bindError(at, error, 'TCP') })
+        settled()
+      })
+    }
   }
 
   const listeners = createListeners({
@@ -200,7 +248,7 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     listen: options.listen,
     onDatagram: receive,
     onListening: ({ local, receiveBufferBytes }) => tell({ event: 'listening', endpoint: local, receiveBufferBytes }),
-    onReady: () => tell({ event: 'ready', endpoints: endpoints() }),
+    onReady: () => openConnections(() => tell({ event: 'ready', endpoints: endpoints() })),
     onSendError: () => void counts.sendErrors++,
     onFailed(error) {
       tell({ event: 'error', error })

@@ -62,8 +62,8 @@ export class Tcp {
 
   /** The host crashes: its system ends every connection, and tells no program of its own. */
   stop(): void {
-    for (const end of [...this.#ends.values()]) end.vanish()
-    for (const listener of [...this.#listeners]) listener.close()
+    for (const end of this.#ends.values()) end.vanish()
+    for (const listener of this.#listeners) listener.close()
   }
 
   #createEnd(local: Endpoint, remote: Endpoint, opened = (): void => {}): TcpEnd {
