@@ -588,6 +588,7 @@ function setUp({ capacity = 64, splitStages = false, strict = false } = {}) {
     splitStages,
     cookieFor,
     isCookieOf: (cookie, from) => cookie === cookieFor(from),
+    newToken: () => '0'.repeat(32),
     pairToken: (a, b) => [a.name, b.name].sort().join('+'),
     allowance(entry, bytesIn, standing) {
       entry.creditBytes = 0 // of this request alone

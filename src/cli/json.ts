@@ -1,12 +1,13 @@
 // Events as JSON, one object a line: endpoints as text, bytes as text too, secrets left out.
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
+import type { DirectoryEvent } from '../client/directory-events.ts'
 import type { ClientEvent } from '../client/events.ts'
 import type { ServerEvent } from '../server/events.ts'
 
 const secret = /,(cookie|pair)=[^,\n]*/g
 
 /** `timeMs`: since the program's start. */
-export const eventToJson = (event: ClientEvent | ServerEvent, timeMs: number): string =>
+export const eventToJson = (event: ClientEvent | DirectoryEvent | ServerEvent, timeMs: number): string =>
   JSON.stringify({ timeMs: rounded(timeMs), ...event }, (key, value: unknown) => {
     if (value instanceof Error) return value.message
     if (value instanceof Uint8Array) return key === 'bytes' ? undefinedIfText(value) : sentText(value)

@@ -27,6 +27,7 @@ export const clientTable = {
   port: { kind: 'port', short: 'p' },
   name: { kind: 'text', short: 'n' },
   contact: { kind: 'text', short: 'c' },
+  dialect: { kind: 'text' },
   stage: { kind: 'text' },
   host: { kind: 'switch-off' },
   input: { kind: 'switch-off' },

@@ -15,6 +15,8 @@ Options:
   -p, --port PORT        its UDP port (8080)
   -n, --name NAME        my name, 1 to 64 bytes without blanks and commas
   -c, --contact PEER     the name of whom I want to reach
+      --dialect DIALECT  phonebook, or directory: nicknames, and whom to talk to is chosen
+                         later (list, query NICK); needs no -c, and asks where -n is left out
       --stage STAGE      meet in a room of this name: one sees only those who are in it
       --exit-on-connect  end one second after both sides have heard each other
       --timeout SECONDS  give up when not connected by then (never)
@@ -43,14 +45,20 @@ export const main = (args: readonly string[]): Promise<never> =>
       process.stdout.write(options['help'] ? help : `${version()}\n`)
       return 0
     }
-    const missing = (['server', 'name', 'contact'] as const).filter(name => options[name] === undefined)
+    const dialect = (options['dialect'] as string | undefined) ?? 'phonebook'
+    if (dialect !== 'phonebook' && dialect !== 'directory') {
+      throw new StageError('usage', `--dialect ${JSON.stringify(dialect)}: give phonebook or directory`)
+    }
+    const needed = dialect === 'directory' ? (['server'] as const) : (['server', 'name', 'contact'] as const)
+    const missing = needed.filter(name => options[name] === undefined)
     if (missing.length > 0) {
       const flags = missing
         .map(name => `-${clientTable[name].short}`)
         .join(', ')
         .replace(/, ([^,]*)$/, ' and $1')
       const verb = missing.length > 1 ? 'are' : 'is'
-      throw new StageError('usage', `${flags} ${verb} missing: test-client -s HOST -n MY_NAME -c PEER_NAME; try --help`)
+      const usage = dialect === 'directory' ? '--dialect directory -s HOST' : '-s HOST -n MY_NAME -c PEER_NAME'
+      throw new StageError('usage', `${flags} ${verb} missing: test-client ${usage}; try --help`)
     }
     if (options['json'] && options['quiet'])
       throw new StageError('usage', '--json and -q exclude each other: choose one')
@@ -65,18 +73,27 @@ export const main = (args: readonly string[]): Promise<never> =>
         `--stage ${JSON.stringify(stage)}: give 1 to 64 ASCII letters, digits or signs, no comma`,
       )
     }
+    const server = options['server'] as string
+    const port = (options['port'] as number | undefined) ?? 8080
+    const timeoutSeconds = options['timeout'] as number | undefined
+    const output = options['json'] ? 'json' : options['quiet'] ? 'quiet' : 'transcript'
+    if (dialect === 'directory') {
+      const { talkDirectory } = await import('./talk-directory.ts')
+      const nickname = options['name'] as string | undefined
+      return talkDirectory({ server, port, nickname, readInput: options['input'] as boolean, timeoutSeconds, output })
+    }
     const { talk } = await import('./talk.ts')
     return talk({
-      server: options['server'] as string,
-      port: (options['port'] as number | undefined) ?? 8080,
+      server,
+      port,
       name: options['name'] as string,
       peer: options['contact'] as string,
       stage: stage ?? '',
       offerHosts: options['host'] as boolean,
       readInput: options['input'] as boolean,
       exitOnConnect: options['exit-on-connect'] as boolean,
-      timeoutSeconds: options['timeout'] as number | undefined,
+      timeoutSeconds,
       intervalSeconds: options['interval'] as number | undefined,
-      output: options['json'] ? 'json' : options['quiet'] ? 'quiet' : 'transcript',
+      output,
     })
   })
