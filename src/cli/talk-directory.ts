@@ -133,7 +133,6 @@ export const talkDirectory = (options: TalkDirectoryOptions): Promise<number> =>
         case 'query':
           return answered(client, () => client.query(typed.nick))
         case 'exit':
-          client.exit()
           return finish(0)
         case 'say': {
           if (typed.text === '') return

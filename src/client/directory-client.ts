@@ -28,11 +28,11 @@ export type DirectoryClient = {
   readonly peer: Listed | undefined
   /** Why it can't be one, in words. */
   setNickname(nick: string): string | undefined
-  /** These three: false while the server is away. */
+  /** These two: false while the server is away. */
   list(): boolean
   query(nick: string): boolean
-  exit(): boolean
   say(text: string): Sent
+  /** Says goodbye to the server. */
   close(): void
 }
 
@@ -142,9 +142,11 @@ export const joinDirectory = (host: Host, options: DirectoryClientOptions): Dire
   const lost = (to: Endpoint): void => {
     const wasThere = membership.state !== 'away'
     membership.lost(host.now())
-    if (wasThere) emit({ event: 'disconnected', server: to })
+    if (wasThere) {
+      emit({ event: 'disconnected', server: to })
+      watchWaiting(waitingMs)
+    }
     if (closed) return
-    watchWaiting(waitingMs)
     // Where the name has several addresses, all are tried before there is a pause.
     const isRound = next % Math.max(1, servers.length) === 0
     const delayMs = isRound || wasThere ? jittered(retryDelayMs(misses), host.random()) : 0
@@ -197,6 +199,7 @@ export const joinDirectory = (host: Host, options: DirectoryClientOptions): Dire
 
   const close = (): void => {
     if (closed) return
+    membership.ask({ verb: 'EXIT' })
     emit({ event: 'closed' })
     closed = true
     for (const cancel of [cancelTick, cancelRetry, cancelAttempt, cancelWaiting, cancelTimeout]) cancel()
@@ -233,7 +236,6 @@ export const joinDirectory = (host: Host, options: DirectoryClientOptions): Dire
     setNickname,
     list: () => membership.ask({ verb: 'LIST' }),
     query: nick => membership.ask({ verb: 'QUERY', nick: nick.normalize('NFC') }),
-    exit: () => membership.ask({ verb: 'EXIT' }),
     say(text) {
       const sent = closed ? 'nobody' : peers.say(text, host.now())
       schedule()

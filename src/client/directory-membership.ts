@@ -63,6 +63,8 @@ export const createMembership = (options: MembershipOptions): Membership => {
   let mapped: Endpoint | undefined
   let listed: Listed[] | undefined
   let queried: string | undefined
+  /** Undefined until it has had the chance to complain of HELLO. */
+  let takesHello: boolean | undefined
 
   const giveName = (nowMs: number): void => {
     if (!asked || nowMs < nameAtMs) return
@@ -97,6 +99,7 @@ export const createMembership = (options: MembershipOptions): Membership => {
       token = answer.token
       bindAtMs = nowMs
       unanswered = 0
+      takesHello = undefined
       onEvent({ event: 'welcome', nick, server })
       say(encodeRequest({ verb: 'HELLO', newer: true }))
     },
@@ -124,6 +127,10 @@ export const createMembership = (options: MembershipOptions): Membership => {
     'QUERIED-BY': ({ nick: caller, endpoint }) => options.onQueriedBy({ nick: caller, endpoint }),
     BYE: () => {},
     ERROR({ reason }) {
+      if (!said && state !== 'naming' && takesHello === undefined) {
+        takesHello = false // an older server
+        return
+      }
       if (!said) return onEvent({ event: 'server-error', reason })
       said = false
       nick = undefined
@@ -169,6 +176,7 @@ export const createMembership = (options: MembershipOptions): Membership => {
     },
     ask(request) {
       if (state !== 'welcome' && state !== 'bound') return false
+      takesHello ??= true
       if (request.verb === 'LIST') listed = []
       if (request.verb === 'QUERY') queried = request.nick
       say(encodeRequest(request))
@@ -178,6 +186,8 @@ export const createMembership = (options: MembershipOptions): Membership => {
       if (asked && nick !== undefined) giveName(nowMs)
       if (nowMs < bindAtMs) return
       options.bind(encodeBind(token))
+      // A server that was started anew has forgotten the connection, and says so only to who says something.
+      if (state === 'bound' && takesHello !== false) say(encodeRequest({ verb: 'HELLO', newer: true }))
       bindAtMs = nowMs + jittered(state === 'bound' ? bindEveryMs : retryDelayMs(unanswered++), random())
     },
     deadline: () => Math.min(bindAtMs, asked && nick !== undefined ? nameAtMs : Infinity),

@@ -18,6 +18,12 @@ const strangerEveryMs = 1000
 /** A caller that asks again is shown again after this. */
 const callEveryMs = 60_000
 
+/** The datagram of somebody whom the server is about to name may come first. */
+const earlyMs = 3000
+const mostEarly = 8
+
+type Early = { readonly text: string; readonly from: Endpoint; readonly atMs: number; readonly length: number }
+
 type Other = {
   readonly nick: string
   endpoint: Endpoint
@@ -55,6 +61,7 @@ export const createPeers = ({ me, server, send, onEvent }: PeersOptions): Peers 
   const manners = new Manners()
   let peer: Other | undefined
   let strangerMs = -Infinity
+  let early: Early[] = []
 
   const isAllowed = ({ nick, endpoint }: Listed): boolean => {
     const at = server()
@@ -134,6 +141,29 @@ export const createPeers = ({ me, server, send, onEvent }: PeersOptions): Peers 
     return known
   }
 
+  const take = (other: Other, text: string, from: Endpoint, nowMs: number): void => {
+    heard(other, from, nowMs)
+    if (text === directMessage(other.nick, me())) other.keepsAlive = true
+    else onEvent({ event: 'message', from: other.nick, endpoint: from, text })
+  }
+
+  /** What came before its sender was known. */
+  const takeEarly = (nowMs: number): void => {
+    const waiting = early
+    early = []
+    for (const one of waiting) {
+      const other = whoIsAt(one.from, one.text)
+      if (other) take(other, one.text, one.from, nowMs)
+      else early.push(one)
+    }
+  }
+
+  const giveUpEarly = ({ text, from, length }: Early, nowMs: number): void => {
+    if (nowMs - strangerMs < strangerEveryMs) return
+    strangerMs = nowMs
+    onEvent({ event: 'stranger', endpoint: from, text, length })
+  }
+
   return {
     get peer() {
       return peer && { nick: peer.nick, endpoint: peer.endpoint }
@@ -142,6 +172,7 @@ export const createPeers = ({ me, server, send, onEvent }: PeersOptions): Peers 
       if (!isAllowed(listed)) return
       peer = know(listed, nowMs)
       onEvent({ event: 'peer', ...listed })
+      takeEarly(nowMs)
     },
     queriedBy(listed, nowMs) {
       if (listed.nick === me() || !isAllowed(listed)) return
@@ -151,24 +182,15 @@ export const createPeers = ({ me, server, send, onEvent }: PeersOptions): Peers 
       manners.renew(other.endpoint.address, nowMs)
       other.openers = mostOpeners
       open(other, nowMs)
+      takeEarly(nowMs)
     },
     receive(bytes, from, nowMs) {
       if (isPeerMessage(bytes) || bytes.length === 0) return
       const text = decodeUtf8(bytes) ?? new TextDecoder().decode(bytes)
       const other = whoIsAt(from, text)
-      if (!other) {
-        if (nowMs - strangerMs >= strangerEveryMs) {
-          strangerMs = nowMs
-          onEvent({ event: 'stranger', endpoint: from, text, length: bytes.length })
-        }
-        return
-      }
-      heard(other, from, nowMs)
-      if (text === directMessage(other.nick, me())) {
-        other.keepsAlive = true
-        return
-      }
-      onEvent({ event: 'message', from: other.nick, endpoint: from, text })
+      if (other) return take(other, text, from, nowMs)
+      if (early.length >= mostEarly) giveUpEarly(early.shift() as Early, nowMs)
+      early.push({ text, from, atMs: nowMs, length: bytes.length })
     },
     say(text, nowMs) {
       if (!peer) return 'nobody'
@@ -178,12 +200,19 @@ export const createPeers = ({ me, server, send, onEvent }: PeersOptions): Peers 
       return 'sent'
     },
     tick(nowMs) {
+      for (let first = early[0]; first && nowMs >= first.atMs + earlyMs; first = early[0]) {
+        early.shift()
+        giveUpEarly(first, nowMs)
+      }
       for (const other of others.values()) {
         if (nowMs >= other.openAtMs) open(other, nowMs)
         if (nowMs >= keepAtMs(other)) sendTo(other, opener(other), nowMs)
       }
     },
     deadline: () =>
-      Math.min(Infinity, ...Array.from(others.values(), other => Math.min(other.openAtMs, keepAtMs(other)))),
+      Math.min(
+        (early[0]?.atMs ?? Infinity) + earlyMs,
+        ...Array.from(others.values(), other => Math.min(other.openAtMs, keepAtMs(other))),
+      ),
   }
 }

@@ -25,7 +25,9 @@ const perSecond = 64 * 1024
 const perLine = 512
 /** Who is refused is told why, but only so many at a time. */
 const mostFarewells = 64
-const sweepMs = 1000
+const sweepMs = 250
+/** Many that came at once are not all sent away in one turn of the event loop. */
+const mostInASweep = 50
 
 export type ConnectionsOptions = {
   readonly host: Host
@@ -201,9 +203,11 @@ export const createConnections = (options: ConnectionsOptions): Connections => {
     sweeping = guests.size > 0
     if (!sweeping) return
     const now = host.now()
+    let ends = 0
     for (const guest of guests) {
       const problem = guest.ended ? undefined : problemOf(guest, now)
       if (problem) end(guest, ...problem)
+      if (problem && ++ends >= mostInASweep) break
     }
     cancelSweep = host.after(sweepMs, sweep)
   }

@@ -3,7 +3,7 @@ import { canReach } from '../../endpoint.ts'
 import { encodeUtf8 } from '../../utf8.ts'
 import type { Dialect } from '../dialect.ts'
 import { decodeBind, encodeBind, tokenLength } from './codec.ts'
-import { converse, createMembers, linesOf } from './conversation.ts'
+import { converse, createMembers, linesOf, mostMissed } from './conversation.ts'
 import { createListing } from './listing.ts'
 
 export type BindRequest = { readonly token: string }
@@ -42,7 +42,11 @@ export const createDirectory = (): Dialect<BindRequest> => {
     converse: from => converse(from, members, listing),
 
     introduce(receiver, entries) {
-      if (!members.byNick.get(receiver.name)?.takesQueries) return []
+      const member = members.byNick.get(receiver.name)
+      if (!member?.takesQueries) {
+        for (const { name } of entries) if (member && member.missed.size < mostMissed) member.missed.add(name)
+        return []
+      }
       return entries
         .filter(({ endpoint }) => canReach(receiver.endpoint, endpoint))
         .map(({ name: nick, endpoint }) => linesOf({ verb: 'QUERIED-BY', nick, endpoint }))

@@ -16,7 +16,15 @@ import {
 import type { Listing } from './listing.ts'
 
 /** Who has been welcomed, for as long as the connection holds. */
-export type Member = { readonly nick: string; readonly token: string; takesQueries: boolean }
+export type Member = {
+  readonly nick: string
+  readonly token: string
+  takesQueries: boolean
+  /** Who queried it before it said that it wants to know: BIND may overtake HELLO. */
+  readonly missed: Set<string>
+}
+
+export const mostMissed = 16
 
 export type Members = { readonly byNick: Map<string, Member>; readonly byToken: Map<string, Member> }
 
@@ -50,7 +58,7 @@ export const converse = (from: Endpoint, members: Members, listing: Listing): Co
     if (problem) return says(error(problem === 'too-long' ? 'name-too-long' : problem), ask)
     book.expire(nowMs)
     if (members.byNick.has(nick) || book.find(nick)) return says({ verb: 'TAKEN', nick }, ask)
-    member = { nick, token: desk.newToken(), takesQueries: false }
+    member = { nick, token: desk.newToken(), takesQueries: false, missed: new Set<string>() }
     members.byNick.set(nick, member)
     members.byToken.set(member.token, member)
     book.promise(nick)
@@ -74,9 +82,12 @@ export const converse = (from: Endpoint, members: Members, listing: Listing): Co
     LIST: (_, own, desk) => ({ bytes: listing.for(own?.endpoint ?? from, desk) }),
     QUERY: ({ nick }, own, desk) => queried(nick, own, desk),
     EXIT: () => ({ ...says({ verb: 'BYE' }), ends: 'left' }),
-    HELLO({ newer }) {
+    HELLO({ newer }, own, { phonebook: book }) {
       if (member) member.takesQueries = newer
-      return {}
+      if (!member || !newer || !own) return {}
+      const callers = [...member.missed].map(nick => book.find(nick)).filter(caller => caller !== undefined)
+      member.missed.clear()
+      return { introductions: callers.map(caller => [own, caller]) }
     },
   }
 
