@@ -361,6 +361,30 @@ t.test('who comes in by other doors and seeks a member is introduced as well', a
   t.match(bob.guest.said, /QUERIED-BY carl 198\.51\.100\.3 49152\n/)
 })
 
+t.test('who is asked for is told once a second, however often; a broadcast tells members nothing', async t => {
+  const { stage } = serve({ broadcastMs: 1000 })
+  const alice = join(stage, 'alice')
+  const bob = join(stage, 'bob', 'HELLO v=2\n')
+  const told = () => bob.guest.said.split('QUERIED-BY').length - 1
+  stage.world.run(stage.world.now() + 5000)
+  t.equal(told(), 0)
+  t.equal(alice.ask('QUERY bob\n'.repeat(20)), 'PEER bob 198.51.100.3 49152\n'.repeat(20))
+  t.equal(told(), 1)
+  stage.world.run(stage.world.now() + 1000)
+  alice.ask('QUERY bob\n')
+  t.equal(told(), 2)
+})
+
+t.test('HELLO may come after BIND: who has queried in between is told of then', async t => {
+  const { stage } = serve()
+  const alice = join(stage, 'alice')
+  const bob = join(stage, 'bob')
+  for (const query of ['QUERY bob\n', 'QUERY bob\n']) alice.ask(query)
+  t.notMatch(bob.guest.said, /QUERIED/)
+  t.equal(bob.ask('HELLO v=2\n'), 'QUERIED-BY alice 198.51.100.2 49152\n')
+  t.equal(bob.ask('HELLO v=2\n'), '', 'once')
+})
+
 t.test('IPv6 endpoints are for those who came over IPv6', async t => {
   const world = createWorld({ seed: 1, link: { latencyMs: 5 } })
   const host = world.host({ name: 'server', addresses: [serverAddress, '2001:db8::10'] })

@@ -6,7 +6,7 @@ import { visible } from '../visible.ts'
 export const directoryLine = (event: ServerEvent): string | undefined => {
   if (event.event === 'asked' && event.door === 'directory') {
     const words = [event.verb, event.name, event.peer].filter(word => word !== undefined)
-    return event.verb === 'EXIT' || event.verb === 'HELLO' ? undefined : `+ ${visible(words.join(' '))}`
+    return event.verb === 'EXIT' ? undefined : `+ ${visible(words.join(' '))}`
   }
   if (event.event !== 'parted' || event.name === undefined) return undefined
   return `- ${visible(event.name)} (${event.parting})`

@@ -96,13 +96,16 @@ export const countersText = (counters: Counters): string => {
   const { answered, ...dropped } = counters.dispositions
   const reasons = Object.entries(dropped).filter(([, count]) => count > 0)
   const why = reasons.map(([reason, count]) => `${count} ${reason}`).join(', ')
-  const { accepted, open } = counters.connections
+  const { accepted, open, parted } = counters.connections
+  const usual = ['left', 'dropped', 'closed']
+  const sentAway = Object.entries(parted).filter(([parting, count]) => count > 0 && !usual.includes(parting))
+  const partings = sentAway.map(([parting, count]) => `${count} ${parting}`).join(', ')
   const held = counters.unpaid + counters.pushesSuppressed
   return (
     `${counters.datagramsIn} datagrams: ${answered} answered, ` +
     `${counters.datagramsIn - answered} dropped${why && ` (${why})`}, ${counters.pushed} pushed` +
     `${held > 0 ? `, ${held} held back by the limits` : ''}; ${counters.entries} in the phonebook` +
-    (accepted > 0 ? `; ${accepted} connections, ${open} open` : '')
+    (accepted > 0 ? `; ${accepted} connections, ${open} open${partings && ` (${partings})`}` : '')
   )
 }
 

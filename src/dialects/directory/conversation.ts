@@ -22,9 +22,22 @@ export type Member = {
   takesQueries: boolean
   /** Who queried it before it said that it wants to know: BIND may overtake HELLO. */
   readonly missed: Set<string>
+  /** Who was told of its queries, and when. */
+  readonly told: Map<string, number>
 }
 
 export const mostMissed = 16
+/** Somebody is told of a query at most once in this time, and so many are: an older client sleeps a second over each. */
+const toldMs = 1000
+const mostTold = 16
+
+/** Whether that one is to be told now. */
+const mayTell = ({ told }: Member, nick: string, nowMs: number): boolean => {
+  for (const [other, atMs] of told) if (nowMs - atMs >= toldMs) told.delete(other)
+  if (told.has(nick) || told.size >= mostTold) return false
+  told.set(nick, nowMs)
+  return true
+}
 
 export type Members = { readonly byNick: Map<string, Member>; readonly byToken: Map<string, Member> }
 
@@ -58,18 +71,26 @@ export const converse = (from: Endpoint, members: Members, listing: Listing): Co
     if (problem) return says(error(problem === 'too-long' ? 'name-too-long' : problem), ask)
     book.expire(nowMs)
     if (members.byNick.has(nick) || book.find(nick)) return says({ verb: 'TAKEN', nick }, ask)
-    member = { nick, token: desk.newToken(), takesQueries: false, missed: new Set<string>() }
+    member = {
+      nick,
+      token: desk.newToken(),
+      takesQueries: false,
+      missed: new Set<string>(),
+      told: new Map<string, number>(),
+    }
     members.byNick.set(nick, member)
     members.byToken.set(member.token, member)
     book.promise(nick)
     return { ...says({ verb: 'WELCOME', nick, token: member.token }), asked: { verb: 'WELCOME', name: nick } }
   }
 
-  const queried = (nick: string, own: Entry | undefined, { phonebook: book }: Desk): Reply => {
+  const queried = (nick: string, own: Entry | undefined, { phonebook: book, nowMs }: Desk): Reply => {
     const peer = book.find(nick)
     if (!peer || !canReach(own?.endpoint ?? from, peer.endpoint)) return says({ verb: 'UNKNOWN', nick })
     const { endpoint } = peer
-    return { ...says({ verb: 'PEER', nick, endpoint }), ...(own && own !== peer && { introductions: [[peer, own]] }) }
+    const answer = says({ verb: 'PEER', nick, endpoint })
+    const isNews = member && own && own !== peer && mayTell(member, nick, nowMs)
+    return isNews ? { ...answer, introductions: [[peer, own]] } : answer
   }
 
   const answers: {
@@ -103,13 +124,11 @@ export const converse = (from: Endpoint, members: Members, listing: Listing): Co
       const request = decodeRequest(line)
       if (!request) return says(error('unknown'))
       const own = desk.phonebook.find(member.nick)
-      const asked = {
-        verb: request.verb,
-        name: member.nick,
-        ...('nick' in request && { peer: request.nick }),
-      }
       const answer = answers[request.verb] as (request: DirectoryRequest, own: Entry | undefined, desk: Desk) => Reply
-      return { ...answer(request, own, desk), asked }
+      const reply = answer(request, own, desk)
+      if (request.verb === 'HELLO') return reply
+      const peer = request.verb === 'QUERY' ? { peer: request.nick } : {}
+      return { ...reply, asked: { verb: request.verb, name: member.nick, ...peer } }
     },
     close({ phonebook: book }) {
       if (!member) return
