@@ -85,6 +85,7 @@ export const converse = (from: Endpoint, members: Members, listing: Listing): Co
   }
 
   const queried = (nick: string, own: Entry | undefined, { phonebook: book, nowMs }: Desk): Reply => {
+    book.expire(nowMs)
     const peer = book.find(nick)
     if (!peer || !canReach(own?.endpoint ?? from, peer.endpoint)) return says({ verb: 'UNKNOWN', nick })
     const { endpoint } = peer
