@@ -4,6 +4,7 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import t from 'tap'
 import { type DirectoryClient, type DirectoryClientOptions, joinDirectory } from '../src/client/directory-client.ts'
+import { createPeers } from '../src/client/directory-peers.ts'
 import type { DirectoryEvent } from '../src/client/directory-events.ts'
 import { type Stage, type Timed, createStage, port, serverAddress } from '../src/lab/stage.ts'
 import type { Host } from '../src/host.ts'
@@ -277,10 +278,35 @@ t.test('the server’s machine dies without a word and comes back: noticed withi
   const { server: running } = stage.startServer({}, host)
   stage.world.run(6000)
   t.equal(running.phonebook.find('alice'), undefined)
-  stage.world.run(5000 + 22_000 + 5000)
+  stage.world.run(28_000) // before the stream itself would be probed
   t.ok(running.phonebook.find('alice'))
   t.equal(alice.of('disconnected').length, 1)
 })
+
+t.test(
+  'text that overtakes the line that names its sender waits for it, and is a stranger’s after three seconds',
+  async t => {
+    for (const named of [true, false]) {
+      const events: DirectoryEvent[] = []
+      const peers = createPeers({
+        me: () => 'alice',
+        server: () => server,
+        send: () => {},
+        onEvent: event => events.push(event),
+      })
+      const at = { address: '192.0.2.7', port: 7000 }
+      peers.receive(new TextEncoder().encode('hello'), at, 1000)
+      t.same(events, [])
+      t.equal(peers.deadline(), 4000)
+      if (named) peers.queriedBy({ nick: 'bob', endpoint: at }, 2000)
+      peers.tick(4000)
+      t.same(
+        events.map(({ event }) => event),
+        named ? ['queried-by', 'heard', 'message'] : ['stranger'],
+      )
+    }
+  },
+)
 
 t.test('a nickname that is taken is asked for again, and an answer may take its time', async t => {
   const stage = createStage({ seed: 1, link: { latencyMs: 20 } })

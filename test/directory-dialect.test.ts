@@ -217,6 +217,9 @@ t.test('the conversation, line by line', async t => {
   t.equal(ask(stage, guest, ''), `ERROR a line has to be UTF-8\n${asked}`)
   t.equal(ask(stage, guest, 'bob\n'), `TAKEN bob\n${asked}`)
   t.match(ask(stage, guest, 'alice\r\n'), /^WELCOME alice [0-9a-f]{32}\n$/)
+  const second = dial(stage, stage.hostOf('second'))
+  stage.world.run(stage.world.now() + 50)
+  t.equal(ask(stage, second, 'alice\n'), `TAKEN alice\n${asked}`, 'bound or not')
   const then: [string, string][] = [
     ['list\n', 'CLIENT bob 198.51.100.2 49152\nEND\n'],
     ['Query bob\r\n', 'PEER bob 198.51.100.2 49152\n'],

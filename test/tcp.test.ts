@@ -143,7 +143,9 @@ for (const [name, create] of Object.entries(grounds)) {
     mine.connection.send(text('still here'))
     t.ok(await ground.until(() => theirs.text === 'still here'))
     mine.connection.close()
+    theirs.connection.send(text('unheard'))
     t.ok(await ground.until(() => theirs.closed === 1 && mine.closed === 1))
+    t.equal(mine.text, '', 'who has closed hears nothing')
   })
 
   t.test(`${name}: nobody waits for ever for one who does not read`, async t => {
