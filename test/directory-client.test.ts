@@ -254,17 +254,23 @@ t.test('the server is started anew: everybody is back in five seconds, and a tal
 })
 
 t.test('a connection dies without a word: the nickname is reclaimed as soon as the server lets it go', async t => {
-  const stage = createStage({ seed: 1, trace: false, link: { latencyMs: 20 } })
-  stage.startServer()
-  const alice = join(stage, 'alice')
-  stage.world.run(1000)
-  const host = stage.hostOf('alice')
-  host.online = false
-  stage.world.run(1000 + 41_000)
-  t.equal(alice.client.state, 'away', 'noticed')
-  host.online = true
-  t.ok(stage.world.runUntil(() => alice.client.state === 'bound', stage.world.now() + 15_000))
-  t.equal(alice.of('nickname-wanted').length, 0, 'nobody had to be asked')
+  let noticed = 0
+  for (let seed = 1; seed <= 20; seed++) {
+    const stage = createStage({ seed, trace: false, link: { latencyMs: 20 } })
+    stage.startServer()
+    const alice = join(stage, 'alice')
+    const host = stage.hostOf('alice')
+    stage.world.run(1000)
+    host.online = false
+    // Some notice before the server does, and find their own name taken.
+    stage.world.run(29_800)
+    host.online = true
+    stage.world.run(75_000)
+    t.equal(alice.client.state, 'bound')
+    t.equal(alice.of('nickname-wanted').length, 0, 'nobody had to be asked')
+    noticed += alice.of('disconnected').length
+  }
+  t.ok(noticed >= 5, `${noticed} of 20 connections were lost, the others got over it`)
 })
 
 t.test('the server’s machine dies without a word and comes back: noticed within one interval', async t => {
