@@ -1,4 +1,4 @@
-// Law: types only. Everything the core knows of the outside world: a clock, timers, randomness and datagrams. The same
+// Law: types only. Everything the core knows of the outside world: a clock, timers, randomness, datagrams and streams. The same
 // server and client run on `host/node.ts` (real sockets) and on `sim/host.ts` (a seeded virtual internet).
 import type { Endpoint } from './endpoint.ts'
 
@@ -23,6 +23,40 @@ export interface UdpSocket {
   close(): void
 }
 
+/** A stream of bytes to and from another program. Each event has one handler; for a connection that was accepted, set it at once. */
+export interface TcpConnection {
+  /** The other end. */
+  readonly remote: Endpoint
+  /** Bytes that were given to `send` and are still here: what a slow reader costs. */
+  readonly unsentBytes: number
+  /** Never throws. Before the connection is open, bytes wait; after `close` or `abort`, they are thrown away. */
+  send(bytes: Uint8Array): void
+  /** Only for one that we make ourselves. */
+  onOpen(handler: () => void): void
+  /** `bytes` belong to the receiver. Where they are cut says nothing. */
+  onData(handler: (bytes: Uint8Array) => void): void
+  /**
+   * Once, and nothing after it: the connection is over, whoever ended it. When the other end says that it will send no
+   * more, we end too, after what was given to `send` by then (there are no half-open connections).
+   */
+  onClose(handler: (error?: Error) => void): void
+  /** What was given to `send` goes out, if the other end takes it soon; nothing comes in any more. */
+  close(): void
+  /** Ends it here and now; what has not gone out is lost. */
+  abort(): void
+}
+
+export interface TcpListener {
+  /** Where it listens; port 0 until it is ready. */
+  readonly local: Endpoint
+  onReady(handler: () => void): void
+  onConnection(handler: (connection: TcpConnection) => void): void
+  /** `fatal`: it could not be bound, and is of no more use. */
+  onError(handler: (error: Error, fatal: boolean) => void): void
+  /** Takes no more connections; those that there are live on. */
+  close(): void
+}
+
 export interface Host {
   /** Milliseconds of a monotonic clock with an arbitrary origin. */
   now(): number
@@ -34,6 +68,11 @@ export interface Host {
   randomBytes(count: number): Uint8Array
   /** Returns at once; readiness and failure arrive as events. Default: any IPv4 address, any port. */
   udp(at?: Partial<Endpoint>): UdpSocket
+  /** Both return at once, like `udp`. A connection whose other end is silently gone closes within about 40 s. */
+  tcpListen(at?: Partial<Endpoint>): TcpListener
+  tcpConnect(to: Endpoint): TcpConnection
+  /** Files and sockets that one program may have open. */
+  descriptorLimit(): number
   /** The IP addresses of a host name, canonical, in the resolver's order. `done` runs later, never inside the call. */
   resolve(name: string, done: (addresses: string[], error?: Error) => void): void
   /** The host's own addresses, loopback left out. */

@@ -5,7 +5,8 @@ import { type Endpoint, endpointKey, familyOf, prefixOf, sameEndpoint } from './
 import { Order } from './order.ts'
 
 /** The dialect that a registrant came in by, and the only one it is spoken to in. */
-export type Door = 'phonebook' | 'connect' | 'stun' | 'directory' | 'numbered'
+export type Door = (typeof doors)[number]
+export const doors = ['phonebook', 'connect', 'stun', 'directory', 'numbered'] as const
 
 /** How long an entry lives: while it is refreshed; until somebody takes it out; as long as its connection holds. */
 type Life = 'refreshed' | 'waiting' | 'held'
@@ -108,6 +109,8 @@ export class Phonebook {
   readonly #numbered = new Map<string, Entry>()
   readonly #stages = new Map<string, Stage>()
   readonly #seekers = new Map<string, Set<Entry>>()
+  readonly #promised = new Set<string>()
+  #changes = 0
   #next = 0
   #count = 0
 
@@ -171,8 +174,18 @@ export class Phonebook {
     return this.#numbered.get(endpointKey(endpoint))
   }
 
-  /** Whether a live entry keeps its name from whoever comes through this door. */
+  /** Promises a name of the common stage to somebody who is to register it through the door `directory`, until it is released. */
+  promise(name: string): void {
+    this.#promised.add(name)
+  }
+
+  release(name: string): void {
+    this.#promised.delete(name)
+  }
+
+  /** Whether a live entry, or a promise, keeps the name from whoever comes through this door. */
   isKept(name: string, stage: string, door: Door): boolean {
+    if (door !== 'directory' && stage === '' && this.#promised.has(name)) return true
     const known = this.find(name, stage)
     return known !== undefined && known.door !== door && keepsNames[known.door]
   }
@@ -324,7 +337,7 @@ export class Phonebook {
     entry.version++
     const stage = this.#stages.get(entry.stage)
     if (!stage) return
-    stage.version++
+    stage.version = ++this.#changes // of a stage that comes again too, none comes again
     if (!isOlder(entry)) stage.older.delete(entry)
   }
 

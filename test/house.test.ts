@@ -19,6 +19,7 @@ const importsOf = (file: string): string[] => {
 const roomOf = (file: string): string => (file.includes('/') ? (file.split('/')[0] ?? '') : file)
 
 const pure = [
+  'hex.ts',
   'utf8.ts',
   'networks.ts',
   'endpoint.ts',

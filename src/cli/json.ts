@@ -1,13 +1,13 @@
 // Events as JSON, one object a line: endpoints as text, bytes as text too, secrets left out.
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
 import type { DoorEvent } from '../client/door-events.ts'
+import type { DirectoryEvent } from '../client/directory-events.ts'
 import type { ClientEvent } from '../client/events.ts'
 import type { ServerEvent } from '../server/events.ts'
-
-const secret = /,(cookie|pair)=[^,\n]*/g
+import { sentText } from './sent.ts'
 
 /** `timeMs`: since the program's start. */
-export const eventToJson = (event: ClientEvent | DoorEvent | ServerEvent, timeMs: number): string =>
+export const eventToJson = (event: ClientEvent | DoorEvent | DirectoryEvent | ServerEvent, timeMs: number): string =>
   JSON.stringify({ timeMs: rounded(timeMs), ...event }, (key, value: unknown) => {
     if (value instanceof Error) return value.message
     if (value instanceof Uint8Array) return key === 'bytes' ? undefinedIfText(value) : sentText(value)
@@ -27,9 +27,6 @@ const escaped = (character: string): string =>
 export const lostToJson = (count: number): string => JSON.stringify({ event: 'lines-lost', count })
 
 const rounded = (value: number): number => Math.round(value * 1000) / 1000
-
-/** What was sent, without the line feed and without what only the receiver should know. */
-const sentText = (bytes: Uint8Array): string => new TextDecoder().decode(bytes).replace(secret, '').trimEnd()
 
 /** A message that is text stands there as text; only of other ones the bytes are worth showing. */
 const undefinedIfText = (bytes: Uint8Array): string | undefined => {

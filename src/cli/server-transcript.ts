@@ -4,6 +4,8 @@ import type { Colors } from 'picocolors/types.js'
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
 import type { Counters, ServerEvent } from '../server/events.ts'
 import { visible } from '../visible.ts'
+import { sentText } from './sent.ts'
+import { directoryLine } from './directory-lines.ts'
 
 /** Above so many registrations a second, the rest of the second becomes one line. */
 const mostInASecond = 20
@@ -55,6 +57,8 @@ export const createServerTranscript = (
 
   return {
     show(event) {
+      const said = directoryLine(event)
+      if (said !== undefined && ++asksThisSecond <= mostInASecond) line(said)
       switch (event.event) {
         case 'ready':
           wasReady = true
@@ -74,6 +78,8 @@ export const createServerTranscript = (
           return asked(event)
         case 'internal-error':
           return warn(`internal error: ${event.error.message}; the server goes on. Please report this.`)
+        case 'unserved':
+          return warn(`${event.error.message}. Without it, the ${event.door} dialect is not served.`)
         case 'displaced':
           if (!saidFull) line(colors.yellow('**WARNING** TOO MANY CLIENTS, STARTING TO DROP THE OLDEST ONES**'))
           saidFull = true
@@ -105,11 +111,16 @@ export const countersText = (counters: Counters): string => {
   const { answered, ...dropped } = counters.dispositions
   const reasons = Object.entries(dropped).filter(([, count]) => count > 0)
   const why = reasons.map(([reason, count]) => `${count} ${reason}`).join(', ')
+  const { accepted, open, parted } = counters.connections
+  const usual = ['left', 'dropped', 'closed']
+  const sentAway = Object.entries(parted).filter(([parting, count]) => count > 0 && !usual.includes(parting))
+  const partings = sentAway.map(([parting, count]) => `${count} ${parting}`).join(', ')
   const held = counters.unpaid + counters.pushesSuppressed
   return (
     `${counters.datagramsIn} datagrams: ${answered} answered, ` +
     `${counters.datagramsIn - answered} dropped${why && ` (${why})`}, ${counters.pushed} pushed` +
-    `${held > 0 ? `, ${held} held back by the limits` : ''}; ${counters.entries} in the phonebook`
+    `${held > 0 ? `, ${held} held back by the limits` : ''}; ${counters.entries} in the phonebook` +
+    (accepted > 0 ? `; ${accepted} connections, ${open} open${partings && ` (${partings})`}` : '')
   )
 }
 
@@ -118,10 +129,8 @@ const pair = ({ address, port }: Endpoint): string => `('${address}', ${port})`
 
 const host = ({ address, port }: Endpoint): string => formatEndpoint({ address, port }).slice(0, -`:${port}`.length)
 
-/** The five fields of each line that was sent; cookies and tokens are for the receiver alone. */
+/** Of each line that was sent the five fields. */
 const rows = (bytes: Uint8Array): string[] =>
-  new TextDecoder()
-    .decode(bytes)
-    .trimEnd()
+  sentText(bytes)
     .split('\n')
     .map(row => visible(row.split(',', 5).join(',')))

@@ -1,5 +1,5 @@
 // Law: data only. The options of the programs; here, so that each knows the other's.
-import type { Door } from '../phonebook.ts'
+import { type Door, doors } from '../phonebook.ts'
 import type { OptionTable } from './options.ts'
 
 const everywhere = {
@@ -41,9 +41,6 @@ export const clientTable = {
   interval: { kind: 'seconds' },
   ...everywhere,
 } as const satisfies OptionTable
-
-/** What a server speaks. */
-export const doors: readonly Door[] = ['phonebook', 'connect', 'stun', 'directory', 'numbered']
 
 export const isDoor = (text: string): text is Door => (doors as readonly string[]).includes(text)
 

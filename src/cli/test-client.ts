@@ -10,6 +10,7 @@ import { clientTable, exitCodeHelp, serverTable } from './tables.ts'
 const help = `Usage: test-client -s HOST -n NAME -c PEER [-p PORT] [options]
        test-client --dialect connect -s HOST -n ID [-c PEER_ID] [-p PORT] [options]
        test-client --dialect stun -s HOST -n ID -c PEER_ID [-p PORT] [options]
+       test-client --dialect directory -s HOST [-n NICK] [-p PORT] [options]
        test-client --dialect numbered -s HOST [-p PORT] [options]
 
 Registers NAME with the Stage Manager on HOST, waits for PEER to register too, and then talks to
@@ -20,7 +21,8 @@ Options:
   -p, --port PORT        its UDP port (8080)
   -n, --name NAME        my name or id, 1 to 64 bytes without blanks and commas
   -c, --contact PEER     the name of whom I want to reach
-      --dialect DIALECT  how the server is spoken to: phonebook (default), connect, stun, numbered
+      --dialect DIALECT  how the server is spoken to: phonebook (default), connect, stun,
+                         directory, numbered
       --stage STAGE      meet in a room of this name: one sees only those who are in it
       --exit-on-connect  end one second after both sides have heard each other
       --timeout SECONDS  give up when not connected by then (never)
@@ -74,6 +76,10 @@ export const main = (args: readonly string[]): Promise<never> =>
       output: options['json'] ? 'json' : options['quiet'] ? 'quiet' : 'transcript',
     } as const
     const [name, peer, offerHosts] = [options['name'], options['contact'], options['host']] as [string, string, boolean]
+    if (dialect === 'directory') {
+      const { talkDirectory } = await import('./talk-directory.ts')
+      return talkDirectory({ ...common, nickname: options['name'] as string | undefined })
+    }
     if (dialect !== 'phonebook') {
       const { chatIn } = await import('./doors/index.ts')
       return chatIn(dialect, common, { name, peer, offerHosts })
@@ -94,25 +100,26 @@ const needs = {
   phonebook: { required: ['server', 'name', 'contact'], foreign: [] },
   connect: { required: ['server', 'name'], foreign: ['stage', 'interval'] },
   stun: { required: ['server', 'name', 'contact'], foreign: ['stage', 'interval'] },
+  directory: { required: ['server'], foreign: ['contact', 'stage', 'interval', 'exit-on-connect'] },
   numbered: { required: ['server'], foreign: ['name', 'contact', 'stage', 'interval', 'exit-on-connect'] },
-} as const satisfies Partial<Record<Door, { required: readonly Named[]; foreign: readonly Named[] }>>
+} as const satisfies Record<Door, { required: readonly Named[]; foreign: readonly Named[] }>
 
 type Named = keyof typeof clientTable
-export type Spoken = keyof typeof needs
 
 const spoken = Object.keys(needs)
 
-const readDialect = (text = 'phonebook'): Spoken => {
-  if (Object.hasOwn(needs, text)) return text as Spoken
+const readDialect = (text = 'phonebook'): Door => {
+  if (Object.hasOwn(needs, text)) return text as Door
   const near = nearest(text, spoken)
   const remedy = near ? `did you mean ${near}?` : `choose from ${spoken.join(', ')}`
   throw new StageError('usage', `--dialect: there is no dialect ${JSON.stringify(text)}: ${remedy}`)
 }
 
-const usages: Readonly<Record<Spoken, string>> = {
+const usages: Readonly<Record<Door, string>> = {
   phonebook: '-s HOST -n MY_NAME -c PEER_NAME',
   connect: '--dialect connect -s HOST -n MY_ID [-c PEER_ID]',
   stun: '--dialect stun -s HOST -n MY_ID -c PEER_ID',
+  directory: '--dialect directory -s HOST [-n NICK]',
   numbered: '--dialect numbered -s HOST',
 }
 
@@ -121,7 +128,7 @@ const flagOf = (name: Named): string => {
   return spec.short ? `-${spec.short}` : `--${name}`
 }
 
-const checkNeeds = (dialect: Spoken, options: Options): void => {
+const checkNeeds = (dialect: Door, options: Options): void => {
   const { required, foreign } = needs[dialect]
   const usage = `test-client ${usages[dialect]}`
   const missing = required.filter(name => options[name] === undefined).map(flagOf)

@@ -5,7 +5,8 @@ import type { Network } from '../networks.ts'
 import type { Door } from '../phonebook.ts'
 import { parseOptions } from './options.ts'
 import { run, version } from './run.ts'
-import { clientTable, doors, exitCodeHelp, isDoor, serverTable } from './tables.ts'
+import { doors } from '../phonebook.ts'
+import { clientTable, exitCodeHelp, isDoor, serverTable } from './tables.ts'
 
 const help = `Usage: test-server [-p PORT]... [options]
 

@@ -1,5 +1,6 @@
 // Law: types, and the list of refusals. The one shape that every dialect has: bytes in, a request or a refusal; a request in, answers out.
 import type { Endpoint } from '../endpoint.ts'
+import type { LineProblem } from './lines.ts'
 import type { Door, Entry, Phonebook, Place, Registered } from '../phonebook.ts'
 
 /** Why a datagram gets no answer. Each is counted under its name. */
@@ -67,6 +68,26 @@ export type Answer = {
   readonly introductions?: readonly (readonly [receiver: Entry, entry: Entry])[]
   /** What was asked for, where that is more than a registration: for the transcript. */
   readonly asked?: Asked
+  /** Lines over the connection of whoever has this name. */
+  readonly told?: { readonly name: string; readonly bytes: Uint8Array }
+}
+
+/** What a conversation answers to a line. */
+export type Reply = Pick<Answer, 'introductions' | 'asked'> & {
+  /** Whole lines. */
+  readonly bytes?: Uint8Array
+  /** It is over: `left` as its client wished; `own-words`: that was a server's line, and is not answered. */
+  readonly ends?: 'left' | 'own-words'
+}
+
+/** The half of a dialect that is lines over a connection, for one connection. */
+export interface Conversation {
+  /** By which it can be spoken to, once it has one. */
+  readonly name: string | undefined
+  greeting(): Uint8Array
+  receive(line: string | { readonly problem: LineProblem }, desk: Desk): Reply
+  /** The connection is gone, and with it what it held. */
+  close(desk: Desk): void
 }
 
 /** `to`: where the peer is, if it is known. */
@@ -80,7 +101,9 @@ export interface Dialect<Request> {
   recognises(bytes: Uint8Array): boolean
   decode(bytes: Uint8Array): Request | Refusal
   answer(request: Request, from: Endpoint, bytesIn: number, desk: Desk): Answer | Refusal
-  /** The datagrams that tell `receiver`, who came in by this door, about these entries; none where it has no such thing. */
+  /** Begins one for a connection from there. Who came in by such a door is spoken to over the connection alone. */
+  converse?(from: Endpoint): Conversation
+  /** The datagrams, or lines, that tell `receiver`, who came in by this door, about these entries; none where it has no such thing. */
   introduce(receiver: Entry, entries: readonly Entry[], desk: Desk): readonly Uint8Array[]
   /** What somebody who came in by this door is told when its name is at another endpoint now. */
   notice?(entry: Entry, desk: Desk): Uint8Array

@@ -1,13 +1,15 @@
-// The host that is a real machine: node:dgram, the monotonic clock, the system's randomness and resolver.
+// The host that is a real machine: node:dgram (streams are in `node-tcp.ts`), the monotonic clock, the system's randomness and resolver.
 import { randomBytes } from 'node:crypto'
 import { type Socket, createSocket } from 'node:dgram'
 import { lookup } from 'node:dns/promises'
+import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import pRetry from 'p-retry'
 import { type Endpoint, familyOf, parseAddress } from '../endpoint.ts'
 import { codeOf } from '../errors.ts'
 import type { Host, SendOptions, UdpSocket } from '../host.ts'
+import { connectTcp, listenTcp } from './node-tcp.ts'
 
 /** A burst of 10,000 registrations stays in a buffer of this size; with the usual 208 KiB, some 250 do. */
 const wantedReceiveBuffer = 4 * 1024 * 1024
@@ -31,6 +33,9 @@ export const createNodeHost = (): Host => ({
   random: Math.random,
   randomBytes: count => new Uint8Array(randomBytes(count)),
   udp: at => new NodeUdpSocket({ address: at?.address ?? '0.0.0.0', port: at?.port ?? 0 }),
+  tcpListen: at => listenTcp({ address: at?.address ?? '0.0.0.0', port: at?.port ?? 0 }),
+  tcpConnect: connectTcp,
+  descriptorLimit,
   resolve(name, done) {
     const once = (): Promise<{ address: string }[]> => lookup(name, { all: true, verbatim: true })
     pRetry(once, {
@@ -50,6 +55,18 @@ export const createNodeHost = (): Host => ({
       .map(({ address }) => parseAddress(address))
       .filter(address => address !== undefined),
 })
+
+/** What other systems usually give. Node itself raises the soft limit to the hard one when it starts. */
+const usualDescriptors = 1024
+
+const descriptorLimit = (): number => {
+  try {
+    const [, soft] = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? []
+    return Number(soft ?? usualDescriptors)
+  } catch {
+    return usualDescriptors
+  }
+}
 
 class NodeUdpSocket implements UdpSocket {
   local: Endpoint

@@ -54,6 +54,9 @@ export const behindForgetfulNat = (inner: Host): RebindingHost => {
       resolve: (name, done) => inner.resolve(name, done),
       addresses: () => inner.addresses(),
       udp,
+      tcpListen: at => inner.tcpListen(at),
+      tcpConnect: to => inner.tcpConnect(to),
+      descriptorLimit: () => inner.descriptorLimit(),
     },
     rebind: () => open.forEach(rebind => rebind()),
   }

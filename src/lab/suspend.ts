@@ -39,6 +39,9 @@ export const sleeper = (inner: SimHost): Sleeper => {
       resolve: (name, done) => inner.resolve(name, done),
       addresses: () => inner.addresses(),
       udp: at => inner.udp(at),
+      tcpListen: at => inner.tcpListen(at),
+      tcpConnect: to => inner.tcpConnect(to),
+      descriptorLimit: () => inner.descriptorLimit(),
     },
     sleep(clock) {
       const sinceMs = inner.now()

@@ -29,7 +29,8 @@ export const createBroadcast = (options: BroadcastOptions): { close(): void } =>
 
   const round = (): void => {
     phonebook.expire(host.now())
-    if (receivers.length === 0) receivers = [...phonebook.entries()]
+    // To the others an entry means that somebody wants to talk.
+    if (receivers.length === 0) receivers = Array.from(phonebook.entries()).filter(({ door }) => door === 'phonebook')
     cancel = host.after(tellSome(), round)
   }
 

@@ -8,6 +8,31 @@ import type { StageError } from '../errors.ts'
 export type Disposition = (typeof dispositions)[number]
 export const dispositions = ['answered', ...refusals, 'bad-source', 'own-echo', 'denied', 'internal'] as const
 
+/** Why a connection ended, or was not let in. */
+export type Parting = (typeof partings)[number]
+export const partings = [
+  'left',
+  'dropped',
+  'silent',
+  'idle',
+  'slow',
+  'flood',
+  'too-long',
+  'own-words',
+  'crowded',
+  'full',
+  'denied',
+  'closed',
+  'internal',
+] as const
+
+export type ConnectionCounters = {
+  readonly open: number
+  readonly accepted: number
+  readonly linesIn: number
+  readonly parted: Readonly<Record<Parting, number>>
+}
+
 export type Counters = {
   readonly dispositions: Readonly<Record<Disposition, number>>
   readonly datagramsIn: number
@@ -22,6 +47,7 @@ export type Counters = {
   /** A sample: not every datagram is asked whether it went out. */
   readonly sendErrors: number
   readonly entries: number
+  readonly connections: ConnectionCounters
 }
 
 export type ServerEvent =
@@ -54,6 +80,10 @@ export type ServerEvent =
       readonly from: Endpoint
       readonly length: number
     }
+  /** `name`: where it had one. */
+  | { readonly event: 'parted'; readonly parting: Parting; readonly from: Endpoint; readonly name?: string }
+  /** A dialect's connections can't be had; the server runs without them. */
+  | { readonly event: 'unserved'; readonly door: Door; readonly error: StageError }
   | { readonly event: 'error'; readonly error: StageError }
   /** A mistake of the server itself; it goes on. */
   | { readonly event: 'internal-error'; readonly error: StageError }

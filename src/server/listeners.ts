@@ -107,8 +107,8 @@ const spellings = (bound: readonly Endpoint[], addresses: readonly string[]): Se
   return all
 }
 
-const bindError = (at: Endpoint, cause: Error): StageError => {
-  const where = `UDP port ${at.port}${isWildcard(at.address) ? '' : ` of ${at.address}`}`
+export const bindError = (at: Endpoint, cause: Error, protocol: 'UDP' | 'TCP' = 'UDP'): StageError => {
+  const where = `${protocol} port ${at.port}${isWildcard(at.address) ? '' : ` of ${at.address}`}`
   const reasons: Record<string, string> = {
     EADDRINUSE: `${where} is already in use: another server may be running; stop it, or choose another port (-p)`,
     EACCES: `${where} may not be opened by this user: choose one above 1023 (-p)`,

@@ -4,12 +4,13 @@ import type { Endpoint } from '../endpoint.ts'
 import { StageError } from '../errors.ts'
 import type { Host } from '../host.ts'
 import { type Door, type Entry, type Registered, Phonebook } from '../phonebook.ts'
-import type { Answer, Desk, Dialect } from '../dialects/dialect.ts'
+import type { Answer, Desk, Dialect, Reply } from '../dialects/dialect.ts'
 import { createDialects } from '../dialects/index.ts'
 import { Admission, type AdmissionOptions, standingOf } from './admission.ts'
 import { createBroadcast } from './broadcast.ts'
+import { createConnections } from './connections.ts'
 import { type Counters, type Disposition, type ServerEvent, dispositions } from './events.ts'
-import { type Listen, createListeners } from './listeners.ts'
+import { type Listen, bindError, createListeners } from './listeners.ts'
 import { Pushes, mostPushesPerSecond } from './pushes.ts'
 import { createSecrets } from './secrets.ts'
 
@@ -98,7 +99,15 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
   const introduce = (receiver: Entry, entries: readonly Entry[]): void => {
     if (pushes.isSpent()) return // before anything is made or paid for
     const nowMs = host.now()
-    for (const bytes of dialectOf(receiver.door)?.introduce(receiver, entries, deskAt(receiver.via, nowMs)) ?? []) {
+    const dialect = dialectOf(receiver.door)
+    for (const bytes of dialect?.introduce(receiver, entries, deskAt(receiver.via, nowMs)) ?? []) {
+      if (dialect?.converse) {
+        if (!pushes.spend()) return
+        if (!connections.say(receiver.name, bytes)) continue
+        counts.pushed++
+        tell({ event: 'pushed', to: receiver.name, endpoint: receiver.endpoint, sent: bytes })
+        continue
+      }
       if (!admission.pay(receiver, bytes.length, 1, standingOf(receiver), nowMs)) continue
       if (!pushes.spend()) return
       counts.pushed++
@@ -133,14 +142,19 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
 
   const settle = (answer: Answer, door: Door, from: Endpoint, requestVia: number, nowMs: number): void => {
     if (!isPaid(answer, nowMs)) return
-    const { datagrams, by, later, laterMs = 0, introductions = none, asked } = answer
+    const { datagrams, by, later, laterMs = 0, told } = answer
     const endpoint = by ? by.endpoint : from
     const via = by ? by.via : requestVia
     for (const bytes of datagrams) send(bytes, endpoint, via)
     if (later) sendLater(later, endpoint, via, laterMs)
+    if (told) connections.say(told.name, told.bytes)
+    followUp(answer, door, from)
+    if (answer.registered) enter(answer.registered, told ? [told.bytes] : datagrams)
+  }
+
+  const followUp = ({ introductions = [], asked }: Reply, door: Door, from: Endpoint): void => {
     for (const [receiver, entry] of introductions) introduce(receiver, [entry])
     if (asked) tell({ event: 'asked', door, from, ...asked })
-    if (answer.registered) enter(answer.registered, datagrams)
   }
 
   const enter = ({ entry, change, displaced, formerly }: Registered, sent: readonly Uint8Array[]): void => {
@@ -178,10 +192,14 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     try {
       return handle(bytes, from, via)
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error)
-      tell({ event: 'internal-error', error: new StageError('internal', message, { cause: error }) })
+      tellInternal(error)
       return 'internal'
     }
+  }
+
+  const tellInternal = (error: unknown): void => {
+    const message = error instanceof Error ? error.message : String(error)
+    tell({ event: 'internal-error', error: new StageError('internal', message, { cause: error }) })
   }
 
   const receive = (bytes: Uint8Array, from: Endpoint, via: number): void => {
@@ -200,6 +218,7 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
       pushesSuppressed: pushes.suppressed,
       unpaid: admission.unpaid,
       entries: phonebook.size,
+      connections: connections.counters(),
     }
   }
 
@@ -210,8 +229,36 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     closed = true
     pushes.close()
     broadcast.close()
+    connections.close()
     listeners.close()
     tell({ event: 'closed', counters: counters() })
+  }
+
+  const talkative = dialects.find(dialect => dialect.converse)
+  const connections = createConnections({
+    host,
+    converse: from => talkative?.converse?.(from),
+    desk: () => deskAt(0, host.now()),
+    listensTo: address => admission.listensTo(address),
+    onReply: (reply, from) => talkative && followUp(reply, talkative.door, from),
+    onParting: (parting, from, name) => tell({ event: 'parted', parting, from, ...(name !== undefined && { name }) }),
+    onInternal: tellInternal,
+  })
+
+  /** TCP of the same numbers; without it the server runs all the same. */
+  const openConnections = (done: () => void): void => {
+    const places = listeners.bound.filter((at, via) => at && !options.listen[via]?.stunOnly) as Endpoint[]
+    let pending = places.length
+    const settled = (): void => {
+      if (--pending === 0 && !closed) done()
+    }
+    if (!talkative || pending === 0) return done()
+    for (const at of places) {
+      connections.listen(at, settled, error => {
+        tell({ event: 'unserved', door: talkative.door, error: bindError(at, error, 'TCP') })
+        settled()
+      })
+    }
   }
 
   const listeners = createListeners({
@@ -219,7 +266,7 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     listen: options.listen,
     onDatagram: receive,
     onListening: ({ local, receiveBufferBytes }) => tell({ event: 'listening', endpoint: local, receiveBufferBytes }),
-    onReady: () => tell({ event: 'ready', endpoints: endpoints() }),
+    onReady: () => openConnections(() => tell({ event: 'ready', endpoints: endpoints() })),
     onSendError: () => void counts.sendErrors++,
     onFailed(error) {
       tell({ event: 'error', error })

@@ -9,15 +9,18 @@ import {
   isCanonical,
   isWildcard,
 } from '../endpoint.ts'
-import type { Host } from '../host.ts'
+import type { Host, TcpConnection, TcpListener } from '../host.ts'
 import type { LinkOptions } from './link.ts'
 import type { Random } from './random.ts'
 import type { Attachment, Box, Datagram, Segment } from './segment.ts'
-import { SimSocket, type Outgoing, type SocketHost } from './socket.ts'
+import { SimSocket, defaultTtl, type Outgoing, type SocketHost } from './socket.ts'
+import { Tcp } from './tcp.ts'
+import type { TcpPart } from './tcp-end.ts'
 import type { World } from './world.ts'
 
 const firstEphemeralPort = 49152 // RFC 6335 s.6
 const largestPayload = 65507
+const descriptors = 1024
 
 export class SimHost implements Host, Box, SocketHost {
   readonly name: string
@@ -28,6 +31,7 @@ export class SimHost implements Host, Box, SocketHost {
   readonly #timers = new Set<() => void>()
   readonly #byPort = new Map<number, SimSocket[]>()
   #nextEphemeral = firstEphemeralPort
+  readonly #tcp: Tcp
 
   constructor(segment: Segment, name: string, addresses: readonly string[], link?: Partial<LinkOptions>) {
     this.#world = segment.world
@@ -35,6 +39,13 @@ export class SimHost implements Host, Box, SocketHost {
     this.attachment = segment.attach(this, addresses, link)
     this.#numbers = this.#world.random(`numbers ${this.attachment.label}`)
     this.#secrets = this.#world.random(`secrets ${this.attachment.label}`)
+    this.#tcp = new Tcp({
+      now: () => this.now(),
+      after: (ms, run) => this.after(ms, run),
+      sourceFor: address => this.#sourceAddress(familyOf(address) === 4 ? '0.0.0.0' : '::', address),
+      emit: (from, to, part, bytes) => this.#emit(from, to, bytes, defaultTtl, part),
+      isOwn: address => this.#isOwn(address),
+    })
   }
 
   /** The access link; its fields may be changed while the world runs. */
@@ -53,6 +64,7 @@ export class SimHost implements Host, Box, SocketHost {
 
   /** A crash: closes every socket and cancels every timer without a word to the program. The next one may start at once. */
   stop(): void {
+    this.#tcp.stop()
     for (const cancel of this.#timers) cancel()
     for (const socket of Array.from(this.#byPort.values()).flat()) socket.close()
   }
@@ -115,6 +127,18 @@ export class SimHost implements Host, Box, SocketHost {
     return socket
   }
 
+  tcpListen(at?: Partial<Endpoint>): TcpListener {
+    return this.#tcp.listen(at)
+  }
+
+  tcpConnect(to: Endpoint): TcpConnection {
+    return this.#tcp.connect(to)
+  }
+
+  descriptorLimit(): number {
+    return descriptors
+  }
+
   release(socket: SimSocket): void {
     const others = this.#byPort.get(socket.port)?.filter(other => other !== socket) ?? []
     if (others.length > 0) this.#byPort.set(socket.port, others)
@@ -125,15 +149,23 @@ export class SimHost implements Host, Box, SocketHost {
     const problem = sendProblem(socket.local.address, bytes, to, ttl, this.#isOwn(to.address))
     if (problem) return void this.after(0, () => socket.fail(systemError('send', problem, formatEndpoint(to)), false))
     const source = this.#sourceAddress(socket.local.address, to.address)
-    const from = { address: source ?? socket.local.address, port: socket.port }
-    const datagram = { id: this.#world.nextDatagramId(), from, to, bytes, ttl }
+    this.#emit({ address: source ?? socket.local.address, port: socket.port }, to, bytes, ttl)
+  }
+
+  #emit(from: Endpoint, to: Endpoint, bytes: Uint8Array, ttl: number, tcp?: TcpPart): void {
+    const datagram = { id: this.#world.nextDatagramId(), from, to, bytes, ttl, ...(tcp && { tcp }) }
     this.#world.trace.add('send', this.name, datagram)
-    if (source === undefined) this.#world.trace.add('drop', this.name, datagram, 'family')
+    if (isWildcard(from.address) || familyOf(from.address) !== familyOf(to.address))
+      this.#world.trace.add('drop', this.name, datagram, 'family')
     else if (this.#isOwn(to.address)) this.#world.after(0, () => this.receive(datagram))
     else this.attachment.send(datagram)
   }
 
   receive(datagram: Datagram): void {
+    if (datagram.tcp) {
+      this.#world.trace.add('deliver', this.name, datagram)
+      return this.#tcp.receive(datagram.from, datagram.to, datagram.tcp, datagram.bytes)
+    }
     const socket = this.#socketFor(datagram.to)
     if (!socket) return this.#world.trace.add('drop', this.name, datagram, 'port-closed')
     this.#world.trace.add('deliver', this.name, datagram)

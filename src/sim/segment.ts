@@ -3,6 +3,7 @@
 import { type Endpoint, isCanonical } from '../endpoint.ts'
 import { copyDelays, perfectLink, type LinkOptions } from './link.ts'
 import type { Random } from './random.ts'
+import type { TcpPart } from './tcp-end.ts'
 import type { DropReason } from './trace.ts'
 import type { World } from './world.ts'
 
@@ -13,6 +14,8 @@ export type Datagram = {
   readonly to: Endpoint
   readonly bytes: Uint8Array
   readonly ttl: number
+  /** Where it is part of a stream. */
+  readonly tcp?: TcpPart
 }
 
 export interface Box {

@@ -28,7 +28,7 @@ export const createNumbered = (): Dialect<NumberedRequest> => {
   let nextId = 1
 
   const freeId = (book: Phonebook): string => {
-    while (book.find(String(nextId))) nextId++
+    while (book.find(String(nextId)) || book.isKept(String(nextId), '', 'numbered')) nextId++
     return String(nextId++)
   }
 

@@ -21,12 +21,6 @@ export const aligned = (length: number): number => (length + 3) & ~3
 export const viewOf = (bytes: Uint8Array, at: number, length: number): Uint8Array =>
   new Uint8Array(bytes.buffer, bytes.byteOffset + at, length)
 
-export const hex = (bytes: Uint8Array): string => {
-  let text = ''
-  for (const byte of bytes) text += byte.toString(16).padStart(2, '0')
-  return text
-}
-
 const poolSize = 8192
 let pool = new Uint8Array(poolSize)
 let used = 0

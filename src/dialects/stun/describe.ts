@@ -1,7 +1,7 @@
 // Law: pure. A message for people: one line, safe to print.
 import { visible } from '../../visible.ts'
 import { rowOf } from './attributes.ts'
-import { hex } from './bytes.ts'
+import { hex } from '../../hex.ts'
 import { showType } from './forms.ts'
 import { type Decoded, type Message, binding, isRfc3489 } from './message.ts'
 

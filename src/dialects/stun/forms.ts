@@ -1,7 +1,8 @@
 // Law: pure. The forms that the value of an attribute can have, each both ways and for people.
 import { type Endpoint, addressFromBytes, formatEndpoint, writeAddress } from '../../endpoint.ts'
 import { decodeUtf8, writeUtf8 } from '../../utf8.ts'
-import { hex, putUint16, putUint32, uint16, uint32, viewOf } from './bytes.ts'
+import { hex } from '../../hex.ts'
+import { putUint16, putUint32, uint16, uint32, viewOf } from './bytes.ts'
 
 /** `bytes` is the whole message, as its header takes part in XORed addresses; the value begins at `at`. */
 export type Form<Value> = {

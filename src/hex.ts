@@ -1,0 +1,7 @@
+// Law: pure. Bytes as people write them.
+
+export const hex = (bytes: Uint8Array): string => {
+  let text = ''
+  for (const byte of bytes) text += byte.toString(16).padStart(2, '0')
+  return text
+}
