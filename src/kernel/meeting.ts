@@ -1,0 +1,168 @@
+// One meeting in the kernel's network: a stage manager, Alice and Bob as programs, ours or other people's, and what came
+// of it. A program is a command and the lines by which it says how far it is.
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import type { NatProfile } from '../nat-profile.ts'
+import { type PlanOptions, serverAddresses } from './plan.ts'
+import type { Line, Program } from './program.ts'
+import { type KernelTopology, raiseTopology } from './topology.ts'
+
+/** Of each word `{server}`, `{port}`, `{me}` and `{peer}` are replaced. */
+export type Command = readonly string[]
+
+export type ServerProgram = { readonly command: Command; readonly ready: RegExp }
+export type ClientProgram = {
+  readonly command: Command
+  /** A line that says that something of the peer has arrived. Default: as `connected`. */
+  readonly heard?: RegExp
+  readonly connected: RegExp
+}
+
+const bin = (name: string): Command => [process.execPath, fileURLToPath(new URL(`../../bin/${name}`, import.meta.url))]
+
+export const ourServer: ServerProgram = {
+  command: [...bin('test-server'), '-p', '{port}', '--host', '{server}'],
+  ready: /ready/,
+}
+
+export const ourClient: ClientProgram = {
+  command: [...bin('test-client'), ...'-s {server} -p {port} -n {me} -c {peer} --json --no-input'.split(' ')],
+  heard: /"event":"heard"/,
+  connected: /"event":"connected"/,
+}
+
+type Name = 'alice' | 'bob'
+
+export type MeetingOptions = PlanOptions & {
+  /** Who starts first. Default: Alice. */
+  readonly first?: Name
+  /** From the first one's first line to the start of the other one. Default: 0. */
+  readonly offsetMs?: number
+  /** From there on, so long until it counts as failed. Default: 10 s. */
+  readonly timeoutMs?: number
+  readonly server?: ServerProgram
+  readonly alice?: ClientProgram
+  readonly bob?: ClientProgram
+}
+
+/** Times since the later one's first line, as its program started then. */
+export type SideResult = {
+  readonly heardMs: number | undefined
+  readonly connectedMs: number | undefined
+  /** That its host sent over UDP until then, registrations included. */
+  readonly datagrams: number
+  readonly lines: readonly Line[]
+  readonly events: Program['events']
+  readonly stderr: string
+}
+
+export type MeetingResult = {
+  /** Both ways. */
+  readonly connected: boolean
+  /** The only one who heard the other. */
+  readonly oneWay: Name | undefined
+  readonly alice: SideResult
+  readonly bob: SideResult
+}
+
+const port = '8080'
+const readyWithinMs = 10_000
+
+export const meet = async (
+  profileA: NatProfile,
+  profileB: NatProfile,
+  options: MeetingOptions = {},
+): Promise<MeetingResult> => {
+  const topology = await raiseTopology(profileA, profileB, options)
+  try {
+    return await meetIn(topology, options)
+  } finally {
+    await topology.close()
+  }
+}
+
+/** In a topology that is there already, and stays. */
+export const meetIn = async (topology: KernelTopology, options: MeetingOptions = {}): Promise<MeetingResult> => {
+  const { first = 'alice', offsetMs = 0, timeoutMs = 10_000, server = ourServer } = options
+  const manager = topology.start('server', filled(server.command, 'server', ''))
+  const isReady = await manager.until(server.ready, readyWithinMs)
+  if (!isReady) throw new Error(`the server did not start: ${manager.stderr}`)
+
+  const start = (me: Name, peer: Name): Side => {
+    const client = options[me] ?? ourClient
+    return { name: me, client, program: topology.start(me, filled(client.command, me, peer)) }
+  }
+  const second: Name = first === 'alice' ? 'bob' : 'alice'
+  const earlier = start(first, second)
+  await earlier.program.until(anything, readyWithinMs)
+  await delay(offsetMs)
+  const later = start(second, first)
+  const zero = await later.program.until(anything, readyWithinMs)
+  const sides = [earlier, later]
+  await Promise.all(sides.map(({ program, client }) => program.until(client.connected, timeoutMs)))
+
+  const zeroMs = zero?.atMs ?? performance.now()
+  const [one, two] = await Promise.all(sides.map(side => resultOf(topology, side, zeroMs)))
+  const programs = [manager, earlier.program, later.program]
+  for (const program of programs) program.kill('SIGKILL')
+  await Promise.all(programs.map(({ ended }) => ended))
+  if (!one || !two) throw new Error('unreachable')
+  const heard = [...(one.heardMs === undefined ? [] : [first]), ...(two.heardMs === undefined ? [] : [second])]
+  return {
+    connected: one.connectedMs !== undefined && two.connectedMs !== undefined,
+    oneWay: heard.length === 1 ? heard[0] : undefined,
+    alice: first === 'alice' ? one : two,
+    bob: first === 'alice' ? two : one,
+  }
+}
+
+type Side = { readonly name: Name; readonly client: ClientProgram; readonly program: Program }
+
+const anything = /^/
+
+const delay = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))
+
+const filled = (command: Command, me: string, peer: string): string[] => {
+  const values: Record<string, string> = { server: serverAddresses[0], port, me, peer }
+  return command.map(word => word.replace(/\{(server|port|me|peer)\}/g, (_, key: string) => values[key] ?? ''))
+}
+
+const resultOf = async (
+  topology: KernelTopology,
+  { name, client, program }: Side,
+  zeroMs: number,
+): Promise<SideResult> => {
+  const { connected, heard = connected } = client
+  const sinceZero = (pattern: RegExp): number | undefined => {
+    const line = program.lines.find(({ text }) => pattern.test(text))
+    return line && line.atMs - zeroMs
+  }
+  return {
+    heardMs: sinceZero(heard),
+    connectedMs: sinceZero(connected),
+    datagrams: sentDatagrams(await topology.ask(name, ['cat', '/proc/net/snmp'])),
+    lines: program.lines,
+    events: program.events,
+    stderr: program.stderr,
+  }
+}
+
+/** `OutDatagrams` of the two lines that begin with `Udp:`, names and values. */
+const sentDatagrams = (snmp: string): number => {
+  const [names = [], values = []] = [...snmp.matchAll(/^Udp: (.*)$/gm)].map(([, row = '']) => row.split(' '))
+  return Number(values[names.indexOf('OutDatagrams')])
+}
+
+/** Runs all of them, so many at a time; the results in their order. */
+export const inParallel = async <T>(
+  tasks: readonly (() => Promise<T>)[],
+  atOnce = availableParallelism(),
+): Promise<T[]> => {
+  const results: T[] = []
+  const queue = tasks.entries()
+  const work = async (): Promise<void> => {
+    for (const [i, task] of queue) results[i] = await task()
+  }
+  await Promise.all(Array.from({ length: atOnce }, work))
+  return results
+}
