@@ -1,6 +1,7 @@
 // One meeting in the kernel's network: a stage manager, Alice and Bob as programs, ours or other people's, and what came
 // of it. A program is a command and the lines by which it says how far it is.
 import { availableParallelism } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { NatProfile } from '../nat-profile.ts'
 import { type PlanOptions, serverAddresses } from './plan.ts'
@@ -95,7 +96,7 @@ export const meetIn = async (topology: KernelTopology, options: MeetingOptions =
   const second: Name = first === 'alice' ? 'bob' : 'alice'
   const earlier = start(first, second)
   await earlier.program.until(anything, readyWithinMs)
-  await delay(offsetMs)
+  await sleep(offsetMs)
   const later = start(second, first)
   const zero = await later.program.until(anything, readyWithinMs)
   const sides = [earlier, later]
@@ -119,8 +120,6 @@ export const meetIn = async (topology: KernelTopology, options: MeetingOptions =
 type Side = { readonly name: Name; readonly client: ClientProgram; readonly program: Program }
 
 const anything = /^/
-
-const delay = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))
 
 const filled = (command: Command, me: string, peer: string): string[] => {
   const values: Record<string, string> = { server: serverAddresses[0], port, me, peer }

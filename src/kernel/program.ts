@@ -26,8 +26,7 @@ export type Program = {
 }
 
 export const startProgram = ([name = '', ...args]: readonly string[], options: ProgramOptions = {}): Program => {
-  const { NODE_OPTIONS: _, ...inherited } = process.env // a test runner's, not the program's
-  const env = { ...inherited, PATH: toolPath, ...options.env }
+  const env = { ...process.env, PATH: toolPath, ...options.env }
   // Of a session of its own: what is typed to interrupt us is not for it.
   const child = spawn(name, args, { env, detached: true })
   const lines: Line[] = []

@@ -1,7 +1,8 @@
 // Law: pure. A NAT profile as what Linux needs to behave so: the text of an nftables ruleset, and sysctls. The interfaces
 // of the box are called `wan` and `lan`. What the kernel can't do is refused by its field, never approximated.
-import { StageError } from '../errors.ts'
-import { type Behavior, type NatProfile, type PortAssignment, behaviors } from '../nat-profile.ts'
+import { type NatProfile, behaviors } from '../nat-profile.ts'
+import { checkLimits } from './limits.ts'
+import { sourceTranslation } from './translations.ts'
 
 export type Rules = { readonly ruleset: string; readonly sysctls: Readonly<Record<string, number>> }
 
@@ -16,9 +17,8 @@ const [EI, AD, APD] = behaviors
 
 /** The box of a profile; `public` has none. */
 export const rulesOf = (profile: NatProfile, box: Box): Rules => {
-  const { kind, name, lifetime } = profile
-  const refused = refusals.find(([is]) => is(profile))
-  if (refused) throw new StageError('usage', `NAT profile ${name}: ${refused[1]} in the kernel lab`)
+  const { kind, lifetime } = profile
+  checkLimits(profile)
   const conntrack = 'net.netfilter.nf_conntrack_udp_timeout'
   return {
     ruleset: table([...(kind === 'nat' ? natChains(profile, box) : []), ...filterChains(profile)]),
@@ -68,8 +68,8 @@ const filterChains = ({ kind, early }: NatProfile): string[] => {
 const toHolder = 'dnat to udp dport map @fc'
 
 const natChains = (profile: NatProfile, { wan, lan }: Box): string[] => {
-  const { filtering, hairpinning, mapping, ports } = profile
-  const snat = `meta l4proto udp snat to ${wan}${translations[mapping][ports.assignment]?.(ports) ?? ''}`
+  const { filtering, hairpinning } = profile
+  const snat = `meta l4proto udp ${sourceTranslation(profile, wan)}`
   const enter = {
     [EI]: [`iifname "wan" ip daddr ${wan} ${toHolder}`],
     [AD]: [`iifname "wan" ip daddr ${wan} udp dport . ip saddr @seen ${toHolder}`],
@@ -115,88 +115,3 @@ const learning = ({ filtering, lifetime }: NatProfile, wan: string): string[] =>
     ]),
   ]
 }
-
-type Translation = (ports: PortAssignment) => string
-
-const range: Translation = ({ first, last }) => `:${first}-${last}`
-
-/** Always the same port for the same flow: `of` is what the mapping depends on. */
-const hash =
-  (of: string): Translation =>
-  ({ first, last }) =>
-    ` : jhash ${of} mod ${last - first + 1} seed 0x5eed offset ${first}`
-
-/** By a map: an `offset` to numgen loads but yields ports with their bytes swapped (nftables 1.0.6). */
-const sequence: Translation = ports => {
-  const all = sequenceOf(ports).map((port, i) => `${i} : ${port}`)
-  return ` : numgen inc mod ${all.length} map { ${all.join(', ')} }`
-}
-
-const sequenceOf = ({ first, last, step }: PortAssignment): number[] => {
-  const size = last - first + 1
-  const found = [first]
-  for (let port = first; ; found.push(port)) {
-    port = first + ((((port - first + step) % size) + size) % size)
-    if (port === first) return found
-  }
-}
-
-const flow = 'ip saddr . udp sport'
-
-/**
- * What follows the external address. An endpoint-independent mapping is Linux's default: it reuses a mapping of the same
- * source where the rule permits its port.
- */
-const translations: Record<Behavior, Partial<Record<PortAssignment['assignment'], Translation>>> = {
-  [EI]: { preserving: () => '', random: range, hashed: hash(flow) },
-  [AD]: { hashed: hash(`${flow} . ip daddr`) },
-  [APD]: {
-    sequential: sequence,
-    random: ports => `${range(ports)} fully-random`,
-    hashed: hash(`${flow} . ip daddr . udp dport`),
-  },
-}
-
-/** Linux's own source ports, of which it keeps one that lies in the range to map to. */
-const ephemeral = { first: 32_768, last: 60_999 }
-const longestSequence = 4096
-
-const isNat = ({ kind }: NatProfile): boolean => kind === 'nat'
-const isWhole = (ms: number): boolean => ms % 1000 === 0
-
-const refusals: readonly (readonly [(profile: NatProfile) => boolean, string])[] = [
-  [({ kind }) => kind === 'public', 'kind must not be public: such a host has no box'],
-  [({ kind, filtering }) => kind === 'firewall' && filtering !== APD, `filtering of a firewall must be ${APD}`],
-  [({ lifetime }) => !isWhole(lifetime.unrepliedMs), 'lifetime.unrepliedMs must be whole seconds'],
-  [({ lifetime }) => !isWhole(lifetime.streamMs), 'lifetime.streamMs must be whole seconds'],
-  [({ lifetime }) => lifetime.refresh !== 'both', 'lifetime.refresh must be both'],
-  [({ addresses }) => addresses !== 1, 'addresses must be 1'],
-  [p => isNat(p) && p.ports.parity, 'ports.parity must be false'],
-  [p => isNat(p) && p.ports.contiguity, 'ports.contiguity must be false'],
-  [p => isNat(p) && p.ports.overloading !== (p.filtering === APD), `ports.overloading must be as the filtering is`],
-  ...behaviors.map(mapping => {
-    const possible = Object.keys(translations[mapping])
-    const wrong = (p: NatProfile): boolean =>
-      isNat(p) && p.mapping === mapping && !possible.includes(p.ports.assignment)
-    return [wrong, `ports.assignment of an ${mapping} mapping must be one of ${possible.join(', ')}`] as const
-  }),
-  [
-    ({ kind, ports }) =>
-      kind === 'nat' && ports.assignment === 'preserving' && (ports.first !== 1024 || ports.last !== 65_535),
-    'ports.first and ports.last must be 1024 and 65535 where ports are preserved',
-  ],
-  [
-    ({ kind, mapping, ports }) =>
-      kind === 'nat' &&
-      mapping === EI &&
-      ports.assignment === 'random' &&
-      ports.first <= ephemeral.last &&
-      ports.last >= ephemeral.first,
-    `ports.last must be below ${ephemeral.first}, or ports.first above ${ephemeral.last}, where random ports are ` +
-      `${EI}: Linux keeps a port that lies in the range`,
-  ],
-  [
-    ({ ports }) => ports.assignment === 'sequential' && sequenceOf(ports).length > longestSequence,
-    `ports.last must leave at most ${longestSequence} sequential ports`,
-  ],
-]

@@ -31,7 +31,8 @@ export const raiseTopology = async (
 
   const start: KernelTopology['start'] = (host, command, options) => {
     if (!names.has(host)) throw new RangeError(`no ${host} in this topology: there are ${[...names].join(', ')}`)
-    return startProgram([...enter(host), ...command], options)
+    // What a test runner has told our Node to load is not for other programs, and it tells it to every one we start.
+    return startProgram([...enter(host), 'env', '-u', 'NODE_OPTIONS', ...command], options)
   }
 
   return {
