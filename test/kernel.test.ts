@@ -6,7 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { kernelAvailability } from '../src/kernel/available.ts'
 import { hold } from '../src/kernel/holder.ts'
-import { type ClientProgram, inParallel, meet } from '../src/kernel/meeting.ts'
+import { type ClientProgram, meet } from '../src/kernel/meeting.ts'
+import { inParallel } from '../src/kernel/parallel.ts'
 import { planTopology, scriptOf } from '../src/kernel/plan.ts'
 import { rulesOf } from '../src/kernel/rules.ts'
 import { raiseTopology } from '../src/kernel/topology.ts'
@@ -204,37 +205,41 @@ const labOf = async (
   return lab
 }
 
-t.test('what is no matter of mapping and filtering', { skip }, async t => {
-  await t.test('a firewall leaves the address as it is', async t => {
+t.test('what is no matter of mapping and filtering', { skip, jobs: 3 }, async t => {
+  void t.test('a firewall leaves the address as it is', { buffered: true }, async t => {
     const lab = await labOf(t, profileNamed('firewall'))
     t.equal(await lab.sent('alice', 5000, s1, 'server'), `${X}:5000`)
   })
 
-  await t.test('a naive router loses the port to who comes too early, another one does not', async t => {
-    for (const [name, keeps] of [
-      ['portrest-naive', false],
-      ['portrest', true],
-    ] as const) {
-      const lab = await labOf(t, profileNamed(name))
-      const portTowards = async (server: string): Promise<number> =>
-        portOf(await lab.sent('alice', 5000, server, 'server'))
-      t.equal(await portTowards(s2), 5000)
-      t.equal(await lab.sent('server', s1, `${X}:5000`, 'alice'), undefined, 'nobody hears it')
-      const port = await portTowards(s1)
-      t.equal(port === 5000, keeps, `${name}: ${port}`)
-      t.equal(await portTowards(s2), 5000, 'a flow that was there before stays')
-      // Linux looks for any mapping of the same source, and the latest is found first.
-      t.equal(await portTowards(s1b), port, 'one that begins now has the new port too')
-    }
-  })
+  void t.test(
+    'a naive router loses the port to who comes too early, another one does not',
+    { buffered: true },
+    async t => {
+      for (const [name, keeps] of [
+        ['portrest-naive', false],
+        ['portrest', true],
+      ] as const) {
+        const lab = await labOf(t, profileNamed(name))
+        const portTowards = async (server: string): Promise<number> =>
+          portOf(await lab.sent('alice', 5000, server, 'server'))
+        t.equal(await portTowards(s2), 5000)
+        t.equal(await lab.sent('server', s1, `${X}:5000`, 'alice'), undefined, 'nobody hears it')
+        const port = await portTowards(s1)
+        t.equal(port === 5000, keeps, `${name}: ${port}`)
+        t.equal(await portTowards(s2), 5000, 'a flow that was there before stays')
+        // Linux looks for any mapping of the same source, and the latest is found first.
+        t.equal(await portTowards(s1b), port, 'one that begins now has the new port too')
+      }
+    },
+  )
 
-  await t.test('a datagram of little TTL opens the own NAT and dies before the other', async t => {
+  void t.test('a datagram of little TTL opens the own NAT and dies before the other', { buffered: true }, async t => {
     const lab = await labOf(t, profileNamed('portrest'), { profileB: profileNamed('portrest-naive') })
     t.equal(await lab.sent('alice', 5000, '192.0.2.2:6000', 'bob', 2), undefined)
     t.equal(await lab.sent('bob', 6000, `${X}:5000`, 'alice'), '192.0.2.2:6000', 'let in, with its port')
   })
 
-  await t.test('hairpinning, or not', async t => {
+  void t.test('hairpinning, or not', { buffered: true }, async t => {
     for (const name of ['fullcone', 'portrest', 'symseq']) {
       const ends = await inParallel(
         [true, false].map(hairpinning => async () => {
@@ -251,28 +256,35 @@ t.test('what is no matter of mapping and filtering', { skip }, async t => {
     }
   })
 
-  await t.test('a mapping ends, and lives as long as it is used', async t => {
+  void t.test('a mapping ends, and lives as long as it is used', { buffered: true }, async t => {
     const lifetime = { unrepliedMs: 1000, streamMs: 4000, refresh: 'both' } as const
     await inParallel(
-      ['fullcone', 'restricted', 'portrest'].map(name => async () => {
+      (
+        [
+          ['fullcone', s2],
+          ['restricted', s1b],
+          ['portrest', s1],
+        ] as const
+      ).map(([name, other]) => async () => {
         const lab = await labOf(t, { ...profileNamed(name), lifetime })
-        const comesIn = async (): Promise<boolean> => (await lab.sent('server', s1, `${X}:5000`, 'alice')) === s1
+        const comesIn = async (from: string = s1): Promise<boolean> =>
+          (await lab.sent('server', from, `${X}:5000`, 'alice')) === from
         await lab.sent('alice', 5000, s1, 'server')
         await sleep(1500)
-        t.notOk(await comesIn(), `${name}: nobody answered for 1.5 s`)
+        t.notOk(await comesIn(other), `${name}: nobody answered for 1.5 s`)
         for (let i = 0; i < 5; i++) {
           await lab.sent('alice', 5000, s1, 'server')
           t.ok(await comesIn(), `${name}: answered`)
           await sleep(600)
         }
         await sleep(1500)
-        t.ok(await comesIn(), `${name}: a stream lives longer`)
+        t.ok(await comesIn(other), `${name}: a stream lives longer`)
       }),
       3,
     )
   })
 
-  await t.test('the internet loses what it is told to', async t => {
+  void t.test('the internet loses what it is told to', { buffered: true }, async t => {
     const lab = await labOf(t, profileNamed('none'), { lossPercent: 50 })
     const sent = await Promise.all(Array.from({ length: 200 }, () => lab.sent('alice', 5000, s1b, 'server')))
     const arrived = sent.filter(from => from !== undefined).length
@@ -322,6 +334,8 @@ t.test("other people's programs meet", { skip }, async t => {
   await t.rejects(meet(profileNamed('none'), profileNamed('none'), { server: broken }), /did not start: no port/)
 })
 
+const built = (file: string): string => new URL(`../dist/${file}`, import.meta.url).href
+
 /** What a machine has of it all, outside of everything. */
 const traces = (): Record<string, unknown> => ({
   namespaces: spawnSync('ip', ['netns', 'list']).stdout.toString(),
@@ -352,8 +366,8 @@ t.test('nothing is left, however it ends', { skip }, async t => {
     // Two that would outlive their parent: a child that has left the session, and one behind a shell.
     const command = `setsid sleep ${mark} & echo up; sleep ${mark}`
     const runner = `
-      const { raiseTopology } = await import(${JSON.stringify(new URL('../dist/kernel/topology.js', import.meta.url).href)})
-      const { profileNamed } = await import(${JSON.stringify(new URL('../dist/nat-profile.js', import.meta.url).href)})
+      const { raiseTopology } = await import(${JSON.stringify(built('kernel/topology.js'))})
+      const { profileNamed } = await import(${JSON.stringify(built('nat-profile.js'))})
       const topology = await raiseTopology(profileNamed('fullcone'), profileNamed('symseq'))
       await topology.start('alice', ['sh', '-c', ${JSON.stringify(command)}]).until(/up/, 5000)
       console.log('raised')
@@ -392,4 +406,15 @@ t.test('without being root, where the machine lets anybody have namespaces', { s
   const listed = spawnSync(command, [...args, 'nft', 'list', 'ruleset'])
   t.match(listed.stdout.toString(), 'numgen inc mod 1024 map', String(listed.stderr))
   await held.close()
+})
+
+t.test('where it is not possible, the reason is said in words', { skip }, async t => {
+  const look = `
+    const { kernelAvailability } = await import(${JSON.stringify(built('kernel/available.js'))})
+    process.stdout.write((await kernelAvailability()).why ?? 'possible')`
+  const forbid = 'echo 0 >/proc/sys/user/max_net_namespaces && exec env -u NODE_OPTIONS "$@"'
+  const node = [process.execPath, '--input-type=module', '-e', look]
+  const { stdout, status } = spawnSync('unshare', ['--user', '--map-root-user', 'sh', '-c', forbid, 'sh', ...node])
+  if (status !== 0) return t.comment('no user namespaces here')
+  t.match(stdout.toString(), /^no right to make network namespaces, .*as root: unshare failed: No space left on device/)
 })

@@ -41,7 +41,7 @@ export const hold = (script: string, as: Rights): Promise<Holder> =>
       fail(`not raised within ${longestRaisingMs / 1000} s`)
     }, longestRaisingMs)
     child.once('error', error => fail(error.message))
-    child.once('close', code => fail(wrong.trim() || `the shell ended with ${code}`))
+    child.once('close', code => fail(wrong.trim().replace(/^unshare: /, '') || `the shell ended with ${code}`))
     child.stdin.on('error', () => {}) // it ended early, and says why
     child.stderr.setEncoding('utf8').on('data', (text: string) => (wrong += text))
     child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -1,6 +1,5 @@
 // One meeting in the kernel's network: a stage manager, Alice and Bob as programs, ours or other people's, and what came
 // of it. A program is a command and the lines by which it says how far it is.
-import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { NatProfile } from '../nat-profile.ts'
@@ -68,6 +67,8 @@ export type MeetingResult = {
 
 const port = '8080'
 const readyWithinMs = 10_000
+/** A program that says nothing has started by then. */
+const firstLineWithinMs = 5000
 
 export const meet = async (
   profileA: NatProfile,
@@ -95,25 +96,27 @@ export const meetIn = async (topology: KernelTopology, options: MeetingOptions =
   }
   const second: Name = first === 'alice' ? 'bob' : 'alice'
   const earlier = start(first, second)
-  await earlier.program.until(anything, readyWithinMs)
+  await earlier.program.until(anything, firstLineWithinMs)
   await sleep(offsetMs)
   const later = start(second, first)
-  const zero = await later.program.until(anything, readyWithinMs)
-  const sides = [earlier, later]
-  await Promise.all(sides.map(({ program, client }) => program.until(client.connected, timeoutMs)))
+  const zero = await later.program.until(anything, firstLineWithinMs)
+  const sides = first === 'alice' ? { alice: earlier, bob: later } : { alice: later, bob: earlier }
+  await Promise.all([earlier, later].map(({ program, client }) => program.until(client.connected, timeoutMs)))
 
   const zeroMs = zero?.atMs ?? performance.now()
-  const [one, two] = await Promise.all(sides.map(side => resultOf(topology, side, zeroMs)))
+  const [alice, bob] = await Promise.all([
+    resultOf(topology, sides.alice, zeroMs),
+    resultOf(topology, sides.bob, zeroMs),
+  ])
   const programs = [manager, earlier.program, later.program]
   for (const program of programs) program.kill('SIGKILL')
   await Promise.all(programs.map(({ ended }) => ended))
-  if (!one || !two) throw new Error('unreachable')
-  const heard = [...(one.heardMs === undefined ? [] : [first]), ...(two.heardMs === undefined ? [] : [second])]
+  const [aliceHeard, bobHeard] = [alice.heardMs !== undefined, bob.heardMs !== undefined]
   return {
-    connected: one.connectedMs !== undefined && two.connectedMs !== undefined,
-    oneWay: heard.length === 1 ? heard[0] : undefined,
-    alice: first === 'alice' ? one : two,
-    bob: first === 'alice' ? two : one,
+    connected: alice.connectedMs !== undefined && bob.connectedMs !== undefined,
+    oneWay: aliceHeard === bobHeard ? undefined : aliceHeard ? 'alice' : 'bob',
+    alice,
+    bob,
   }
 }
 
@@ -150,18 +153,4 @@ const resultOf = async (
 const sentDatagrams = (snmp: string): number => {
   const [names = [], values = []] = [...snmp.matchAll(/^Udp: (.*)$/gm)].map(([, row = '']) => row.split(' '))
   return Number(values[names.indexOf('OutDatagrams')])
-}
-
-/** Runs all of them, so many at a time; the results in their order. */
-export const inParallel = async <T>(
-  tasks: readonly (() => Promise<T>)[],
-  atOnce = availableParallelism(),
-): Promise<T[]> => {
-  const results: T[] = []
-  const queue = tasks.entries()
-  const work = async (): Promise<void> => {
-    for (const [i, task] of queue) results[i] = await task()
-  }
-  await Promise.all(Array.from({ length: atOnce }, work))
-  return results
 }
