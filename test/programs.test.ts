@@ -90,6 +90,9 @@ t.test('JSON: one object a line, nothing else, on both sides', async t => {
   for (const kind of ['listening', 'ready', 'registered', 'pushed', 'closed'])
     t.ok(kinds(server.stdout).has(kind), kind)
   t.notMatch(server.stdout + alice.stdout, /cookie=|pair=/)
+  const messages = events(bob.stdout).filter(({ event }) => event === 'message')
+  t.match(messages[0], { text: 'This is a direct P2P message from alice to bob' })
+  t.notMatch(server.stdout + alice.stdout + bob.stdout, '"data":[', 'no bytes number by number')
 })
 
 t.test('IPv6 on loopback, and a host name', async t => {

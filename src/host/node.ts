@@ -179,7 +179,8 @@ class NodeUdpSocket implements UdpSocket {
         address: address.includes(':') ? (parseAddress(address.split('%', 1)[0] ?? '') ?? address) : address,
         port,
       }
-      this.#onDatagram(message, from)
+      // Not the Buffer: its slice() shares memory, its toJSON() hides the bytes from whoever prints events.
+      this.#onDatagram(new Uint8Array(message.buffer, message.byteOffset, message.length), from)
     })
     this.#socket = socket
     const { address, port } = socket.address()

@@ -50,11 +50,18 @@ export const encodePeerMessage = (message: PeerMessage): Uint8Array => {
   const head = [magic, types[message.type]]
   switch (message.type) {
     case 'check': {
-      const names = [message.pair, message.from, message.to].flatMap(text => {
-        const bytes = encodeUtf8(text)
-        return [bytes.length, ...bytes]
-      })
-      return Uint8Array.from([...head, ...message.transaction, ...message.tag, ...names])
+      const names = [message.pair, message.from, message.to].map(encodeUtf8)
+      let at = 2 + transactionLength + tagLength
+      const bytes = new Uint8Array(names.reduce((length, name) => length + 1 + name.length, at))
+      bytes.set(head)
+      bytes.set(message.transaction, 2)
+      bytes.set(message.tag, 2 + transactionLength)
+      for (const name of names) {
+        bytes[at] = name.length
+        bytes.set(name, at + 1)
+        at += 1 + name.length
+      }
+      return bytes
     }
     case 'check-response':
       return Uint8Array.from([
