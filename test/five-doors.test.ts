@@ -1,5 +1,6 @@
 // One phonebook, five doors: whoever came in by any of them is found through every other, and the two talk directly. Finder
 // and registrant are stand-ins of the older programs, which die where the originals die.
+import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { type Endpoint, sameEndpoint } from '../src/endpoint.ts'
 import type { Host } from '../src/host.ts'
@@ -12,6 +13,7 @@ import { seededRandom } from '../src/sim/random.ts'
 import { startDirectoryChat } from './fixtures/directory-chat.ts'
 import { startOlderConnectClient } from './fixtures/older-connect-client.ts'
 import { startOlderNumberedClient } from './fixtures/older-numbered-client.ts'
+import { freePort, start, startServer, stopAll } from './fixtures/program.ts'
 import { startStunPeer } from './fixtures/stun-peer.ts'
 
 /** An older program, as far as this story goes. */
@@ -244,4 +246,58 @@ t.test('a name that a program promised to be unique is kept; any other goes to w
       t.equal(before !== undefined && entry !== undefined && sameEndpoint(before, entry.endpoint), isKept)
     }
   }
+})
+
+t.test("the README's table: each of our commands runs and does what the older one did", async t => {
+  t.teardown(stopAll)
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+  const [, table = ''] = /\| older command \| ours \|.*\n\|.*\n((?:\|.*\n)+)/.exec(readme) ?? []
+  const ours = table
+    .trimEnd()
+    .split('\n')
+    .map(row => row.split('|')[2]?.replaceAll('`', '').trim() ?? '')
+  const said: Record<string, RegExp> = {
+    'test-server -p PORT --host ADDRESS': /ready to receive on port \d+/,
+    'test-server -p 3478': /ready to receive on port \d+/,
+    'test-client --dialect connect -s localhost -p 9999 -n 12345': /^REGISTERED 127\.0\.0\.1$/m,
+    'test-client --dialect stun -s HOST -n 10 -c 14': /Registered; the server sees us at 127\.0\.0\.1:\d+/,
+    'test-client --dialect directory -s HOST [-n alice]': /Registered; the Stage Manager sees us at 127\.0\.0\.1:\d+/,
+    'test-client --dialect numbered -s HOST': /Your Id is: 1/,
+  }
+  t.same([...ours].sort(), Object.keys(said).sort(), 'all of it is tried here')
+  const server = await startServer()
+  for (const command of ours) {
+    const [program = '', ...args] = command
+      .replace(/ -p \S+/, '')
+      .replace(/[[\]]/g, '')
+      .replace(/HOST|localhost|ADDRESS/, '127.0.0.1')
+      .split(' ')
+    const port = program === 'test-server' ? await freePort() : server.port
+    const running = start(program, [...args, '-p', String(port)])
+    t.match(await running.until(said[command] ?? /never/), said[command], command)
+  }
+})
+
+t.test('two stun clients, and two of a directory, talk from terminal to terminal', async t => {
+  t.teardown(stopAll)
+  const server = await startServer()
+  const dial = ['-s', '127.0.0.1', '-p', String(server.port)]
+  const [ten, fourteen] = [
+    start('test-client', ['--dialect', 'stun', ...dial, '-n', '10', '-c', '14']),
+    start('test-client', ['--dialect', 'stun', ...dial, '-n', '14', '-c', '10']),
+  ]
+  await Promise.all([ten, fourteen].map(each => each.until(/Connected to/)))
+  ten.child.stdin.write('how are you?\n')
+  await fourteen.until(/how are you\?/)
+
+  const alice = start('test-client', ['--dialect', 'directory', ...dial, '-n', 'alice'])
+  await alice.until(/Registered/)
+  const bob = start('test-client', ['--dialect', 'directory', ...dial, '-n', 'bob'])
+  await bob.until(/Registered/)
+  alice.child.stdin.write('list\nquery bob\nhello bob\n')
+  await alice.until(/bob 127\.0\.0\.1:\d+\n(.*\n)*Talking to bob/)
+  await bob.until(/alice wants to talk: query alice/)
+  bob.child.stdin.write('query alice\nhello alice\n')
+  await alice.until(/bob: hello alice/)
+  await bob.until(/alice: hello bob/)
 })

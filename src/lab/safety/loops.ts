@@ -1,5 +1,5 @@
 // S3: what a server says is input to no server.
-import { samples } from '../../dialects/phonebook/samples.ts'
+import { createDialects } from '../../dialects/index.ts'
 import { seededRandom } from '../../sim/random.ts'
 import { createForger, overhear, serverEndpoint, words } from '../forger.ts'
 import { fuzz } from '../fuzz.ts'
@@ -7,6 +7,7 @@ import { mutated } from '../mutate.ts'
 import { createStage, port } from '../stage.ts'
 import type { WorldFigure } from './figure.ts'
 
+const samples = createDialects().flatMap(dialect => [...dialect.samples])
 const stranger = { address: '192.0.2.1', port: 5000 }
 const second = { address: '203.0.113.11', port }
 
@@ -30,7 +31,10 @@ export const outputsAsInputs: WorldFigure = {
       const name = `n${Math.floor(random.next() * 100)}`
       const asked = random.next() < 0.5 ? words(`${name} v=2 seek=n1 stage=s${i % 3}`.padEnd(500)) : words(name)
       const from = { address: `192.0.${i % 256}.${Math.floor(random.next() * 256)}`, port: 5000 }
-      forge(random.next() < 0.8 ? asked : mutated(samples, random), from, serverEndpoint)
+      // Of every dialect, as it is or almost so.
+      const sample = samples[Math.floor(random.next() * samples.length)] ?? asked
+      const kind = random.next()
+      forge(kind < 0.4 ? asked : kind < 0.8 ? sample : mutated(samples, random), from, serverEndpoint)
       if (i % 100 === 0) stage.world.run(stage.world.now() + 50)
     }
     stage.world.run(stage.world.now() + 100)
