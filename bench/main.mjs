@@ -1,12 +1,12 @@
-// npm run bench: the figures of the server and the client, each against a baseline of the same run.
+// npm run bench: the figures of the server, the client and the lab, each against a baseline of the same run.
 import minimist from 'minimist'
 import { serverNodeArguments } from './children.mjs'
 
-const subjects = ['cost', 'scale', 'stun', 'burst', 'startup', 'connect', 'memory']
+const subjects = ['cost', 'scale', 'stun', 'burst', 'startup', 'connect', 'memory', 'lab']
 
 const help = `Usage: npm run bench -- [--only SUBJECT]... [--json]
 
-Measures the server and the client, on loopback, in about two minutes.
+Measures the server and the client, on loopback, and the lab, in about two and a half minutes.
 
 Options:
       --only SUBJECT   this one only: ${subjects.join(', ')}; may be repeated

@@ -1,72 +1,22 @@
 // `npm run demo`: a Stage Manager and two clients, each a process of its own on 127.0.0.1, and what each of them prints:
 // side by side where the terminal is wide enough, line by line with a name in front where it is not or where it is a pipe.
+// `npm run demo -- --nat portrest symrand`: the same programs behind simulated NATs, in behind-nat.mjs.
 import { spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import colors from 'picocolors'
+import { names, rowMs, show, showEnd, showHead } from './columns.mjs'
+
+if (process.argv.length > 2) {
+  const { demonstrate } = await import('./behind-nat.mjs')
+  process.exit(await demonstrate(process.argv.slice(2)))
+}
 
 const bobLaterMs = 1000
 const limitMs = 15_000
-/** Lines that come within so short a time stand in the same row. */
-const rowMs = 25
-const narrowestColumn = 34
 const killAfterMs = 2000
 /** The last lines of all three are still in their pipes. */
 const settleMs = 100
-
-const paints = { server: colors.cyan, alice: colors.magenta, bob: colors.yellow }
-const names = Object.keys(paints)
-const nameWidth = Math.max(...names.map(name => name.length))
-const isTerminal = process.stdout.isTTY === true
-
-// What is printed
-
-const print = text => void process.stdout.write(`${text}\n`)
-const paint = (name, text) => {
-  if (/^(Connected to|Located) /.test(text)) return colors.bold(colors.green(text))
-  return text.startsWith('This is a direct P2P message') ? colors.bold(text) : paints[name](text)
-}
-
-/** Pieces of at most `width` characters, cut at a blank where there is one; the transcripts here are plain ASCII. */
-const wrap = (text, width, indent = '  ') => {
-  const pieces = []
-  for (let rest = text; ;) {
-    if (rest.length <= width) return [...pieces, rest]
-    const blank = rest.lastIndexOf(' ', width)
-    const at = blank > indent.length ? blank : width
-    pieces.push(rest.slice(0, at))
-    rest = indent + rest.slice(at).trimStart()
-  }
-}
-
-const terminalWidth = () => process.stdout.columns || 80
-const columnWidth = () => Math.floor((terminalWidth() - 1 - 3 * (names.length - 1)) / names.length)
-const inColumns = () => isTerminal && columnWidth() >= narrowestColumn
-const row = (cells, width) =>
-  print(
-    cells.map((cell, i) => paint(names[i], i < names.length - 1 ? cell.padEnd(width) : cell)).join(colors.dim(' | ')),
-  )
-
-let waiting = []
-const flush = () => {
-  const width = columnWidth()
-  const columns = names.map(name => waiting.filter(line => line.name === name).flatMap(({ text }) => wrap(text, width)))
-  const height = Math.max(...columns.map(lines => lines.length))
-  const lineOf = i => columns.map(lines => lines[i] ?? '')
-  for (let i = 0; i < height; i++) row(lineOf(i), width)
-  waiting = []
-}
-
-const show = (name, text) => {
-  if (inColumns()) {
-    if (waiting.length === 0) setTimeout(flush, rowMs)
-    return waiting.push({ name, text })
-  }
-  const prefix = `${name.padEnd(nameWidth)} | `
-  const width = isTerminal ? Math.max(10, terminalWidth() - 1 - prefix.length) : Infinity
-  for (const piece of wrap(text, width)) print(`${paints[name](prefix)}${paint(name, piece)}`)
-}
 
 // Who runs
 
@@ -114,8 +64,7 @@ const stop = async () => {
 const end = async (code, text) => {
   if (stopping) return
   await stop()
-  if (text)
-    for (const line of ['', ...wrap(text(), isTerminal ? terminalWidth() - 1 : Infinity, '')]) print(colors.bold(line))
+  if (text) showEnd(text())
   process.exit(code)
 }
 const fail = text => void end(1, () => text)
@@ -187,8 +136,5 @@ setTimeout(() => {
   fail(`Not connected after ${limitMs / 1000} s: ${missing} heard nothing from the other. Is UDP blocked on 127.0.0.1?`)
 }, limitMs)
 
-if (inColumns()) {
-  row(names, columnWidth())
-  print(colors.dim(names.map(() => '-'.repeat(columnWidth())).join('-+-')))
-}
+showHead()
 start('server', 'test-server', '-p', String(port), '--host', '127.0.0.1')

@@ -14,10 +14,10 @@ import {
   refreshDirections,
 } from './nat-profile.ts'
 
-const oneOf = <const T extends readonly string[]>(values: T) =>
+export const oneOf = <const T extends readonly string[]>(values: T) =>
   v.picklist(values, `must be one of ${values.join(', ')}`)
 
-const whole = (least: number, most: number) => {
+export const whole = (least: number, most: number) => {
   const message = `must be a whole number from ${least} to ${most}`
   return v.pipe(v.number(message), v.integer(message), v.minValue(least, message), v.maxValue(most, message))
 }
@@ -30,7 +30,7 @@ const lifetimeMs = whole(1, 86_400_000)
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** An object of these entries, each of which may be left out; no others. */
-const object = <const T extends v.ObjectEntries>(entries: T) => {
+export const object = <const T extends v.ObjectEntries>(entries: T) => {
   const unknown = `is not one of ${Object.keys(entries).join(', ')}`
   return v.pipe(v.custom<object>(isObject, 'must be an object'), v.partial(v.strictObject(entries, unknown)))
 }

@@ -5,7 +5,7 @@ import { type TopologyOptions, createTopology } from '../src/lab/topology.ts'
 import { type NatProfile, profileNamed, profiles } from '../src/nat-profile.ts'
 import { readProfile } from '../src/own-profile.ts'
 import { type Random, seededRandom } from '../src/sim/random.ts'
-import { dropsOf } from './fixtures/behind-nat.ts'
+import { dropsOf } from '../src/lab/behind-nat.ts'
 
 type Meeting = TopologyOptions & { bobLaterMs?: number; limitMs?: number }
 

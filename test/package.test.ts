@@ -19,6 +19,8 @@ t.test('packed, installed elsewhere, run', async t => {
   for (const file of [
     'bin/test-server',
     'bin/test-client',
+    'bin/nat-lab',
+    'experiments/loss.json',
     'dist/index.d.ts',
     'README.md',
     'LICENSE',
@@ -44,6 +46,8 @@ t.test('packed, installed elsewhere, run', async t => {
 
   const client = join(modules, 'stage-manager/bin/test-client')
   t.match(run(elsewhere, client, '--help').stdout, 'Usage: test-client')
+  const lab = run(elsewhere, join(modules, 'stage-manager/bin/nat-lab'), 'run', 'two-layers', '--trials', '2')
+  t.match(lab.stdout, /2\/2 [\s\S]*To repeat: nat-lab run two-layers --trials 2\n$/, lab.stderr)
   const readme = readFileSync(join(modules, 'stage-manager/README.md'), 'utf8')
   const example = /```js\n([\s\S]*?)```/.exec(readme)?.[1] ?? ''
   t.match(example, "from 'stage-manager'")

@@ -30,12 +30,15 @@ const spell = (name: string, spec: OptionSpec | undefined): string => {
   return spec?.kind === 'switch-off' ? `--no-${name}` : `--${name}`
 }
 
+/** Of the words that are no options, the first `mostOperands` are found under `_`. */
 export const parseOptions = (
   program: string,
   args: readonly string[],
   table: OptionTable,
   foreign: Foreign,
+  mostOperands = 0,
 ): Options => {
+  const operands: string[] = []
   const entries = Object.entries(table)
   const withValue = entries.filter(([, { kind }]) => !kind.startsWith('switch'))
   const switches = entries.filter(([, { kind }]) => kind.startsWith('switch'))
@@ -47,10 +50,12 @@ export const parseOptions = (
     alias: Object.fromEntries(entries.flatMap(([name, { short }]) => (short ? [[name, short]] : []))),
     default: Object.fromEntries(switches.map(([name, { kind }]) => [name, kind === 'switch-off'])),
     unknown: argument => {
+      if (!argument.startsWith('-') && operands.length < mostOperands) return operands.push(argument) > 0
       throw usage(unknownOption(program, argument, table, foreign))
     },
   })
-  return Object.fromEntries(entries.map(([name, spec]) => [name, readValue(name, spec, given[name] as unknown)]))
+  const values = entries.map(([name, spec]) => [name, readValue(name, spec, given[name] as unknown)] as const)
+  return { ...Object.fromEntries(values), _: operands }
 }
 
 /** minimist takes `--json=maybe`, `--no-json`, `--input` for `--no-input`, and looks `--__proto__` up in its tables. */

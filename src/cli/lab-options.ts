@@ -1,0 +1,48 @@
+// What the commands of nat-lab have in common: options, and how a run is named so that it can be repeated.
+import { StageError } from '../errors.ts'
+import { type PlanOptions, defaultOffsetsMs } from '../lab/matrix.ts'
+import { kernelNetwork, variedNetwork } from '../lab/network.ts'
+import { siteNamed } from '../lab/sites.ts'
+import type { OptionTable, Options } from './options.ts'
+import { type WorldName, worldNames } from './worlds.ts'
+
+export const usage = (message: string): StageError => new StageError('usage', message)
+
+export const everywhere = {
+  json: { kind: 'switch' },
+  help: { kind: 'switch', short: 'h' },
+} as const satisfies OptionTable
+
+export const sized = {
+  profiles: { kind: 'text' },
+  trials: { kind: 'count' },
+  seed: { kind: 'count' },
+} as const satisfies OptionTable
+
+/** `none,portrest`: each of them known; undefined where nothing was given. */
+export const readNames = (options: Options): string[] | undefined => {
+  const text = options['profiles'] as string | undefined
+  const names = text?.split(',').map(name => name.trim())
+  for (const name of names ?? []) siteNamed(name)
+  return names && [...new Set(names)]
+}
+
+export const readWorld = (options: Options): WorldName => {
+  const text = (options['world'] as string | undefined) ?? 'sim'
+  const found = worldNames.find(name => name === text)
+  if (!found) throw usage(`--world ${JSON.stringify(text)}: choose ${worldNames.join(' or ')}`)
+  return found
+}
+
+/** What a world has of a network, and offsets that one can wait for. */
+export const conditionsOf = (world: WorldName): Required<Pick<PlanOptions, 'network' | 'offsetsMs'>> =>
+  world === 'sim'
+    ? { network: variedNetwork, offsetsMs: defaultOffsetsMs }
+    : { network: kernelNetwork, offsetsMs: [0, 200, 2000] }
+
+/** As one would type it. */
+export const commandLine = (words: readonly (string | number | undefined)[]): string =>
+  ['nat-lab', ...words.flatMap(word => (word === undefined ? [] : [String(word)]))].map(quoted).join(' ')
+
+const quoted = (word: string): string =>
+  /^[\w.,:/=@+-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`

@@ -1,0 +1,170 @@
+// nat-lab run: an experiment out of a file, or one of the ready ones by its name.
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import colors from 'picocolors'
+import { type Experiment, readExperiment, unmet } from '../lab/experiment.ts'
+import type { Cell } from '../lab/matrix.ts'
+import { nearest } from '../nearest.ts'
+import { csvText } from '../report/csv.ts'
+import { jsonText } from '../report/json.ts'
+import { createCellLines, nameOf, whyText } from '../report/matrix.ts'
+import { fnv1a64 } from '../sim/hash.ts'
+import { commandLine, everywhere, usage } from './lab-options.ts'
+import { parseOptions } from './options.ts'
+import { runTrials } from './trials.ts'
+import { simWorld } from './worlds.ts'
+
+const folder = fileURLToPath(new URL('../../experiments/', import.meta.url))
+
+const help = `Usage: nat-lab run FILE [--trials N] [--seed S] [--csv | --json]
+
+Runs an experiment in the simulation: a JSON file that says who meets whom behind which NATs, in
+what network, how often, and what is expected. Any of its fields may be swept over. docs/lab.md
+describes the fields. Without FILE, lists the ready ones; their names do without folder and .json.
+
+Options:
+  --trials N     meetings of each pair (as in the file, or 20)
+  --seed S       the same seed makes the same run (as in the file, or 1)
+  --csv          print CSV, a line for each pair and setting, and nothing else
+  --json         print {about, cells, trace, unmet} as JSON, and nothing else
+  -h, --help     print this help
+
+Examples:
+  nat-lab run loss
+  nat-lab run ./my-experiment.json --csv > results.csv
+
+Exit codes: 0 as the file expects, 1 not, 2 usage, 130 interrupted
+`
+
+const table = {
+  trials: { kind: 'count' },
+  seed: { kind: 'count' },
+  csv: { kind: 'switch' },
+  ...everywhere,
+} as const
+
+/** `settings` are those of the sweep. */
+type Row = { readonly settings: Readonly<Record<string, unknown>>; readonly cell: Cell }
+
+export const command = async (args: readonly string[]): Promise<number> => {
+  const options = parseOptions('nat-lab run', args, table, {}, 1)
+  if (options['help']) {
+    process.stdout.write(help)
+    return 0
+  }
+  if (options['json'] && options['csv']) throw usage('--json and --csv exclude each other: choose one')
+  const [name] = options['_'] as string[]
+  if (name === undefined) {
+    process.stdout.write(`${listText()}\n`)
+    return 0
+  }
+  const [trials, seed] = [options['trials'], options['seed']] as (number | undefined)[]
+  const experiment = readExperiment(readJson(name), {
+    ...(trials !== undefined && { trials }),
+    ...(seed !== undefined && { seed }),
+  })
+  const isText = !options['json'] && !options['csv']
+  const print = (text: string): void => void (isText && process.stdout.write(`${text}\n`))
+  const again = commandLine([
+    'run',
+    name,
+    ...(trials === undefined ? [] : ['--trials', trials]),
+    ...(seed === undefined ? [] : ['--seed', seed]),
+  ])
+
+  print(`${experiment.about}\n`)
+  const rows = await rowsOf(experiment, print, `begin again with ${again}`)
+  const trace = fnv1a64(rows.map(({ cell }) => cell.trace).join('\n'))
+  const failed = rows.flatMap(({ settings, cell }) =>
+    unmet(experiment.expect, cell).map(
+      problem => `${[nameOf(cell), settingsText(settings)].join(' ').trim()}: ${problem}`,
+    ),
+  )
+  if (options['csv']) process.stdout.write(csvText(table2d(rows)))
+  if (options['json']) {
+    const cells = rows.map(({ settings, cell }) => ({ settings, ...cell }))
+    process.stdout.write(`${jsonText({ about: experiment.about, cells, trace, unmet: failed })}\n`)
+  }
+  print(`\nTrace ${trace}. To repeat: ${again}`)
+  for (const line of failed) process.stderr.write(`nat-lab: not as expected: ${line}\n`)
+  return failed.length > 0 ? 1 : 0
+}
+
+/** A line for each as it is done, under a heading for each setting. */
+const rowsOf = async (
+  { instances }: Experiment,
+  print: (text: string) => void,
+  howToResume: string,
+): Promise<Row[]> => {
+  const all = instances.flatMap(({ settings, trials }) => {
+    const pairs = [...new Set(trials.map(({ pair }) => pair))]
+    return pairs.map((pair, i) => ({ settings, pair, isFirst: i === 0 }))
+  })
+  const lines = createCellLines(
+    all.map(({ pair }) => pair),
+    colors,
+  )
+  print(lines.head)
+  let shown = 0
+  const cells = await runTrials({
+    world: simWorld,
+    trials: instances.flatMap(({ trials }) => trials),
+    howToResume,
+    onCell(cell) {
+      const { settings = {}, isFirst = false } = all[shown++] ?? {}
+      if (isFirst && Object.keys(settings).length > 0) print(colors.bold(settingsText(settings)))
+      print(lines.line(cell))
+    },
+  })
+  return cells.map((cell, i) => ({ settings: all[i]?.settings ?? {}, cell }))
+}
+
+const settingsText = (settings: Row['settings']): string =>
+  Object.entries(settings)
+    .map(([field, value]) => `${field} = ${valueText(value)}`)
+    .join(', ')
+
+const valueText = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))
+
+const columns = ['a', 'b', 'trials', 'connected', 'low', 'high', 'oneWay'] as const
+const times = ['heardMedianMs', 'heardP95Ms', 'medianMs', 'p95Ms', 'datagrams'] as const
+
+const table2d = (rows: readonly Row[]): (string | number | undefined)[][] => {
+  const fields = Object.keys(rows[0]?.settings ?? {})
+  return [
+    [...fields, ...columns, ...times, 'why'],
+    ...rows.map(({ settings, cell }) => [
+      ...fields.map(field => valueText(settings[field])),
+      ...[...columns, ...times].map(column => cell[column]),
+      whyText(cell),
+    ]),
+  ]
+}
+
+const readyNames = (): string[] =>
+  readdirSync(folder)
+    .flatMap(file => (file.endsWith('.json') ? [file.slice(0, -'.json'.length)] : []))
+    .sort()
+
+const listText = (): string => {
+  const names = readyNames()
+  const width = Math.max(...names.map(({ length }) => length))
+  return names.map(name => `${name.padEnd(width)}  ${readExperiment(readJson(name)).about}`).join('\n')
+}
+
+/** A file, or one of the ready ones. */
+const readJson = (name: string): unknown => {
+  const ready = /^[\w-]+$/.test(name) ? `${folder}${name}.json` : name
+  const file = existsSync(name) || !existsSync(ready) ? name : ready
+  if (!existsSync(file)) {
+    const names = readyNames()
+    const meant = nearest(name, names)
+    const hint = meant === undefined ? '' : `did you mean ${meant}? `
+    throw usage(`no file ${JSON.stringify(name)}: ${hint}The ready ones are ${names.join(', ')}`)
+  }
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'))
+  } catch (error) {
+    throw usage(`${file}: ${(error as Error).message}: give a JSON file that can be read`)
+  }
+}

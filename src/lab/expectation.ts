@@ -1,0 +1,40 @@
+// Law: pure. What two behaviors alone make certain, whatever the client does: the floor that a matrix is held against.
+import type { NatProfile } from '../nat-profile.ts'
+import type { Cell } from './matrix.ts'
+import { type Place, type Sites, builtInSites, placeOf, siteNamed } from './sites.ts'
+
+const [EI, AD] = ['endpoint-independent', 'address-dependent']
+
+const isNaive = ({ early }: NatProfile): boolean => early === 'naive'
+const isBlocked = ({ kind }: NatProfile): boolean => kind === 'blocked'
+
+/** One mapping for everybody: what the phonebook shows is where a hole can be punched. */
+const hasOneEndpoint = ({ mapping }: NatProfile): boolean => mapping === EI
+
+/** Whether the endpoint that the phonebook shows is open to whatever source the other side comes from. */
+const isOpen = ({ kind, mapping, filtering }: NatProfile): boolean =>
+  kind === 'public' || filtering === EI || (mapping === EI && filtering === AD)
+
+/** True: each of them has to connect. False: none can. Undefined: it depends. */
+export const mustConnect = ({ profileA, profileB, cgnA, cgnB, shared }: Place): boolean | undefined => {
+  const [sideA, sideB] = [
+    [profileA, ...(cgnA ? [cgnA] : [])],
+    [profileB, ...(cgnB ? [cgnB] : [])],
+  ]
+  const all = [...sideA, ...sideB]
+  if (all.some(isBlocked)) return shared === 'nat' ? undefined : false
+  if (shared === 'nat') return true
+  if (shared === 'cgn') return undefined // its hairpin decides
+  if (all.some(isNaive)) return undefined // chance decides whose packet is early
+  const isCertain = all.every(hasOneEndpoint) || sideA.every(isOpen) || sideB.every(isOpen)
+  return isCertain ? true : undefined
+}
+
+/** In one line each: the cells that are not as they must be. */
+export const broken = (cells: readonly Cell[], sites: Sites = builtInSites): string[] =>
+  cells.flatMap(({ a, b, connected, trials }) => {
+    const place = placeOf(siteNamed(a, sites), siteNamed(b, sites))
+    const must = place && mustConnect(place)
+    if (must === undefined || connected === (must ? trials : 0)) return []
+    return [`${a} x ${b}: ${connected} of ${trials} connected, ${must ? 'all' : 'none'} must`]
+  })

@@ -1,0 +1,9 @@
+// Law: pure. RFC 4180: lines end with CR LF, and a field is quoted where it has to be.
+
+export const csvText = (rows: readonly (readonly (string | number | undefined)[])[]): string =>
+  rows.map(row => `${row.map(field).join(',')}\r\n`).join('')
+
+const field = (value: string | number | undefined): string => {
+  const text = value === undefined ? '' : String(value)
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+}
