@@ -40,7 +40,7 @@ const allowed: Record<string, string[]> = {
   sim: ['sim', 'endpoint.ts', 'host.ts', 'nat-profile.ts'],
   kernel: ['kernel', ...ground],
   host: ['host', 'endpoint.ts', 'host.ts', 'errors.ts'],
-  report: ['report', 'lab', ...ground],
+  report: ['report', 'lab', 'sim', ...ground],
   cli: ['cli', 'lab', 'report', 'sim', 'kernel', 'server', 'client', 'dialects', 'host', ...ground],
   'library.ts': ['server', 'client', 'host', ...ground],
   lab: ['lab', 'sim', 'kernel', 'server', 'client', 'dialects', ...ground],
