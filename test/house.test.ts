@@ -76,15 +76,6 @@ t.test('a dialect never imports a sibling', async t => {
   }
 })
 
-t.test('the reader of own NAT profiles stands alone with its library, which would slow every start', async t => {
-  t.same(
-    files.filter(file => importsOf(file).includes('valibot')),
-    ['own-profile.ts'],
-  )
-  const readers = files.filter(file => importsOf(file).includes('own-profile.ts'))
-  for (const file of readers) t.notMatch(file, /^(server|client|dialects|sim|host)\/|^nat-profile/)
-})
-
 /** Of these, the pure functions: hashes, signatures, CRC-32. */
 const pureNode = ['node:crypto', 'node:zlib']
 
