@@ -1,20 +1,16 @@
 // nat-lab run: an experiment out of a file, or one of the ready ones by its name.
-import { existsSync, readFileSync, readdirSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import colors from 'picocolors'
 import { type Experiment, readExperiment, unmet } from '../lab/experiment.ts'
 import type { Cell } from '../lab/matrix.ts'
-import { nearest } from '../nearest.ts'
 import { csvText } from '../report/csv.ts'
 import { jsonText } from '../report/json.ts'
 import { createCellLines, nameOf, whyText } from '../report/matrix.ts'
 import { fnv1a64 } from '../sim/hash.ts'
+import { listText, readJson } from './experiment-files.ts'
 import { commandLine, everywhere, usage } from './lab-options.ts'
 import { parseOptions } from './options.ts'
 import { runTrials } from './trials.ts'
 import { simWorld } from './worlds.ts'
-
-const folder = fileURLToPath(new URL('../../experiments/', import.meta.url))
 
 const help = `Usage: nat-lab run FILE [--trials N] [--seed S] [--csv | --json]
 
@@ -139,32 +135,4 @@ const table2d = (rows: readonly Row[]): (string | number | undefined)[][] => {
       whyText(cell),
     ]),
   ]
-}
-
-const readyNames = (): string[] =>
-  readdirSync(folder)
-    .flatMap(file => (file.endsWith('.json') ? [file.slice(0, -'.json'.length)] : []))
-    .sort()
-
-const listText = (): string => {
-  const names = readyNames()
-  const width = Math.max(...names.map(({ length }) => length))
-  return names.map(name => `${name.padEnd(width)}  ${readExperiment(readJson(name)).about}`).join('\n')
-}
-
-/** A file, or one of the ready ones. */
-const readJson = (name: string): unknown => {
-  const ready = /^[\w-]+$/.test(name) ? `${folder}${name}.json` : name
-  const file = existsSync(name) || !existsSync(ready) ? name : ready
-  if (!existsSync(file)) {
-    const names = readyNames()
-    const meant = nearest(name, names)
-    const hint = meant === undefined ? '' : `did you mean ${meant}? `
-    throw usage(`no file ${JSON.stringify(name)}: ${hint}The ready ones are ${names.join(', ')}`)
-  }
-  try {
-    return JSON.parse(readFileSync(file, 'utf8'))
-  } catch (error) {
-    throw usage(`${file}: ${(error as Error).message}: give a JSON file that can be read`)
-  }
 }

@@ -22,7 +22,7 @@ export type Programs = { readonly server?: ServerProgram; readonly client?: Clie
 
 export const simWorld: World = { name: 'sim', atOnce: 1, meet }
 
-/** Throws a `StageError` where this machine can't. Latency and jitter of a trial's network are the simulation's alone. */
+/** Throws a `StageError` where this machine can't. The network is the machine's own, whatever a trial says. */
 export const kernelWorld = async ({ server, client }: Programs = {}): Promise<World> => {
   const { kernelAvailability } = await import('../kernel/available.ts')
   const { meet } = await import('../kernel/meeting.ts')
@@ -32,13 +32,12 @@ export const kernelWorld = async ({ server, client }: Programs = {}): Promise<Wo
     name: 'kernel',
     // Most of a meeting is waiting.
     atOnce: 4 * availableParallelism(),
-    async meet({ place, first, offsetMs, network, limitMs }) {
+    async meet({ place, first, offsetMs, limitMs }) {
       const { profileA, profileB, ...rest } = place
       const found = await meet(profileA, profileB, {
         ...rest,
         first,
         offsetMs,
-        lossPercent: 50 * (network.loss[0] + network.loss[1]),
         ...(limitMs !== undefined && { timeoutMs: limitMs }),
         ...(server && { server }),
         ...(client && { alice: client, bob: client }),

@@ -117,5 +117,3 @@ export const cellOf = ({ a, b }: Pair, results: readonly MeetingResult[]): Cell 
     trace: traceOf(results),
   }
 }
-
-export type Matrix = { readonly world: string; readonly seed: number; readonly cells: readonly Cell[] }

@@ -5,15 +5,14 @@ import { behindNat, endpointOf, s1, s1b, s2, s2b } from './behind-nat.ts'
 
 const seconds = 1000
 
-/** Whether a mapping is there after `idleMs` in which, every ten seconds, something or nothing went out or came in. */
-const lasts = (profile: NatProfile, idleMs: number, refresh: 'nothing' | 'out' | 'in'): boolean => {
+/** Whether a mapping is there after `idleMs` in which, every ten seconds, something or nothing went out. */
+const lasts = (profile: NatProfile, idleMs: number, refresh: 'nothing' | 'out'): boolean => {
   const lab = behindNat(profile)
   const socket = lab.inside(5000)
   const external = endpointOf(lab.seen(socket, s1))
   for (let leftMs = idleMs; leftMs > 0; leftMs -= 10 * seconds) {
     lab.rest(Math.min(10 * seconds, leftMs))
     if (leftMs > 10 * seconds && refresh === 'out') socket.send('still here', s1)
-    if (leftMs > 10 * seconds && refresh === 'in') lab.at(s1).send('still here', external)
   }
   return lab.reaches(s1, external, socket)
 }
