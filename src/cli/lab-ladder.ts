@@ -8,7 +8,7 @@ import { ladderText } from '../report/ladder-text.ts'
 import { pcapOf } from '../report/pcap.ts'
 import { readTrace, recordsOf } from '../report/real-trace.ts'
 import { usage } from './lab-options.ts'
-import { outputs, outputsHelp, writeOutputs } from './lab-outputs.ts'
+import { makePage, outputs, outputsHelp, writeOutputs } from './lab-outputs.ts'
 import { parseOptions } from './options.ts'
 
 const { ladder: _, ...files } = outputs
@@ -43,7 +43,14 @@ export const command = async (args: readonly string[]): Promise<number> => {
   }
   const { records, remarks } = recordsOf(traces, base64 => Uint8Array.from(Buffer.from(base64, 'base64')))
   const ladder = createLadder(records, { remarks })
-  writeOutputs(options, { svg: () => ladderSvg(ladder, names.join(' and ')), pcap: () => pcapOf(records) })
+  const svg = (): string => ladderSvg(ladder, names.join(' and '))
+  const title = traces.map(({ name }) => name).join(' and ')
+  const about = `Packets of a real run, as test-client --trace wrote them down: ${names.join(', ')}.`
+  writeOutputs(options, {
+    svg,
+    pcap: () => pcapOf(records),
+    html: () => makePage({ title, about, sections: [`<div class="wide">${svg()}</div>`], data: { kind: 'run' } }),
+  })
   process.stdout.write(`${ladderText(ladder, colors)}\n`)
   return 0
 }

@@ -1,7 +1,11 @@
 // What a command of nat-lab can write of one run beside its text: a drawing, a capture, a page.
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { StageError, codeOf } from '../errors.ts'
+import { type PageOptions, pageHtml } from '../report/html.ts'
 import type { OptionTable, Options } from './options.ts'
+
+export const htmlHelp = `  --html FILE      one page with all of it, for any browser
+`
 
 export const outputs = {
   ladder: { kind: 'switch' },
@@ -13,8 +17,14 @@ export const outputs = {
 export const outputsHelp = `  --ladder         the packet ladder, as text
   --svg FILE       the packet ladder, as a drawing
   --pcap FILE      every packet at every box, for Wireshark (pcapng)
-  --html FILE      one page with all of it, for any browser
-`
+${htmlHelp}`
+
+/** The script of all pages, as the build made it. */
+const scriptUrl = new URL('../page/script.js', import.meta.url)
+
+/** With a script where there is data for it. */
+export const makePage = (page: Omit<PageOptions, 'script'>): string =>
+  pageHtml(page.data === undefined ? page : { ...page, script: readFileSync(scriptUrl, 'utf8') })
 
 /** Each file whose option was given, from what is only made then. */
 export const writeOutputs = (options: Options, makers: Readonly<Record<string, () => string | Uint8Array>>): void => {

@@ -40,17 +40,24 @@ const onlyTo = (out: readonly Recorded[], from: Endpoint): string => {
   return `, only to ${[...others.keys()].slice(0, 3).join(', ')}`
 }
 
+/** What stands between one side and the server. */
+export const boxesOf = (toServer: readonly Crossing[]): ReadonlySet<string> =>
+  new Set(toServer.flatMap(({ group }) => group.flatMap(({ kind, box }) => (kind === 'forward' ? [box] : []))))
+
 type Door = { readonly leaving: Recorded; readonly known: Endpoint }
 
 /** The first datagram for the peer that left its outermost box by another endpoint than what the server saw before. */
 export const otherDoorOf = (toServer: readonly Crossing[], between: readonly Crossing[]): Door | undefined => {
+  const own = boxesOf(toServer)
   const seen = toServer.flatMap(({ group }) => group.filter(({ kind }) => kind === 'deliver'))
   for (const { group } of between) {
     const sent = group[0]
-    if (!sent) continue
-    // As long as it is not yet at the other side's box, the last box of its own side had it.
+    if (!sent || group.some(({ reason }) => reason === 'no-such-address')) continue
     const leaving = group
-      .filter(({ kind, from, before }) => kind === 'forward' && before && !sameEndpoint(before.from, from))
+      .filter(
+        ({ kind, box, from, before }) =>
+          kind === 'forward' && own.has(box) && before && !sameEndpoint(before.from, from),
+      )
       .at(-1)
     const known = seen.findLast(({ timeMs }) => timeMs <= sent.timeMs)
     if (!leaving || !known || sameEndpoint(leaving.from, known.from)) continue
@@ -59,9 +66,13 @@ export const otherDoorOf = (toServer: readonly Crossing[], between: readonly Cro
   return undefined
 }
 
-/** The latest datagram that had left the box by which this one came in, towards where it came from. */
-export const openerOf = (group: readonly Recorded[], ofReceiver: readonly Crossing[]): Recorded | undefined => {
-  const entrances = group.filter(({ kind, before }) => kind === 'forward' && before)
+/** The latest datagram that had left the box by which this one came in, towards where it came from. `boxes`: the receiver's. */
+export const openerOf = (
+  group: readonly Recorded[],
+  ofReceiver: readonly Crossing[],
+  boxes: ReadonlySet<string>,
+): Recorded | undefined => {
+  const entrances = group.filter(({ kind, box, before }) => kind === 'forward' && boxes.has(box) && before)
   for (const { box, timeMs, before } of entrances) {
     if (!before) continue
     const opened = ofReceiver

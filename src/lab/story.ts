@@ -2,7 +2,7 @@
 // the profiles were. Each step is of a datagram in the trace, at its time, and each reason is the trace's own.
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../endpoint.ts'
 import type { TraceRecord } from '../sim/trace.ts'
-import { type Crossing, groundsOf, openerOf, otherDoorOf } from './grounds.ts'
+import { type Crossing, boxesOf, groundsOf, openerOf, otherDoorOf } from './grounds.ts'
 import { grouped } from './grouped.ts'
 import type { Recorded } from './recording.ts'
 import { type Why, whyOf } from './why.ts'
@@ -54,7 +54,7 @@ export const storyOf = (records: readonly Recorded[], [one, other]: readonly [st
     ),
     ...[one, other].flatMap(side => otherDoor(side, toServer, between)),
     ...dropLines(between, records, why),
-    ...firstThrough.flatMap(crossing => turn(crossing, between)),
+    ...firstThrough.flatMap(crossing => turn(crossing, between, toServer)),
   ]
   const steps = lines
     .map(({ decides, ...line }): Step => ({ ...line, decisive: decides !== undefined }))
@@ -132,13 +132,11 @@ const isOf = ({ id, box, reason }: Recorded, why: Why | undefined, records: read
   records.some(one => one.id === id && one.kind === 'forward' && why === `${one.box} ${one.reason}`)
 
 /** The first datagram that one side gets of the other, and what had opened the way for it. */
-const turn = ({ sent, group, to }: Crossing, between: readonly Crossing[]): Line[] => {
+const turn = ({ sent, group, to }: Crossing, between: readonly Crossing[], toServer: readonly Crossing[]): Line[] => {
   const delivered = group.find(({ kind, box }) => kind === 'deliver' && box === to)
   if (!delivered) return []
-  const opened = openerOf(
-    group,
-    between.filter(crossing => crossing.sent.box === to),
-  )
+  const ofReceiver = between.filter(crossing => crossing.sent.box === to)
+  const opened = openerOf(group, ofReceiver, boxesOf(toServer.filter(crossing => crossing.sent.box === to)))
   const lines: Line[] = []
   if (opened) {
     const text = `${to} sends to ${formatEndpoint(opened.to)}, and so opens ${opened.box} at ${formatEndpoint(opened.from)}.`

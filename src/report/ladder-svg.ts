@@ -2,7 +2,7 @@
 // and a diamond; color only repeats it.
 import { formatEndpoint, sameEndpoint } from '../endpoint.ts'
 import type { Ladder, Rung } from './ladder.ts'
-import { type Layout, type PlacedLeg, type PlacedRung, headHeight, layoutOf } from './ladder-layout.ts'
+import { type Layout, type PlacedLeg, type PlacedRung, gap, headHeight, layoutOf } from './ladder-layout.ts'
 import { wordsOf } from './ladder-text.ts'
 import { escaped } from './markup.ts'
 
@@ -30,9 +30,9 @@ export const ladderSvg = (ladder: Ladder, title = 'Packet ladder'): string => {
     `height="${round(height)}" role="group" aria-label="${escaped(`${title}: ${words}`)}"><style>${ladderStyle}</style>` +
     `<rect class="paper" width="100%" height="100%"/>` +
     lifelines(ladder, layout) +
-    rungs.map(rungSvg).join('') +
+    rungs.map(placed => rungSvg(placed, layout)).join('') +
     layout.remarks
-      .map(({ remark, x, y }) => text(x + 8, y, `● ${remark.text}`, 'remark') + timeText(y, remark.timeMs))
+      .map(({ remark, x, y }) => remarkText(x, y, remark.text, width) + timeText(y, remark.timeMs))
       .join('') +
     '</svg>\n'
   )
@@ -47,17 +47,19 @@ const lifelines = ({ lifelines }: Ladder, { columns, height }: Layout): string =
     })
     .join('')
 
-const rungSvg = ({ rung, y, legs }: PlacedRung): string => {
+const rungSvg = ({ rung, y, legs }: PlacedRung, { columns, width }: Layout): string => {
   const { journey, decisive } = rung
   const kind = ['rung', journey.dropped === undefined ? '' : 'dropped', decisive === undefined ? '' : 'decisive']
-  const x = legs[0]?.x1 ?? 0
+  const x = columns.get(journey.from) ?? 0
   return (
     `<g class="${kind.join(' ').trim()}" tabindex="0" role="img" data-id="${journey.id}" aria-label="${escaped(spoken(rung))}">` +
     `<title>${escaped(spoken(rung))}</title>` +
     timeText(y, journey.sentMs) +
     legs.map((leg, i) => legSvg(leg, i === 0 ? firstWords(rung) : changed(leg, legs[0]))).join('') +
     (decisive === undefined ? '' : diamond(x, y)) +
-    (legs.length === 0 ? text(x + 8, y - 4, `${firstWords(rung)} …`, '') : '') +
+    (legs.length === 0
+      ? text(x + (isLast(x, width) ? -8 : 8), y - 4, `${firstWords(rung)} …`, '', isLast(x, width))
+      : '') +
     '</g>'
   )
 }
@@ -98,6 +100,12 @@ const tip = ({ x1, y1, x2, y2 }: PlacedLeg): string => {
 const cross = (x: number, y: number): string => `<path class="cross" d="M${x - 5} ${round(y - 5)}l10 10m0 -10l-10 10"/>`
 
 const diamond = (x: number, y: number): string => `<path class="diamond" d="M${x} ${round(y - 6)}l6 6l-6 6l-6 -6z"/>`
+
+/** To the right of it there is no room. */
+const isLast = (x: number, width: number): boolean => x + gap > width
+
+const remarkText = (x: number, y: number, words: string, width: number): string =>
+  isLast(x, width) ? text(x - 8, y, `${words} ●`, 'remark', true) : text(x + 8, y, `● ${words}`, 'remark')
 
 const timeText = (y: number, ms: number): string => text(70, y, ms.toFixed(1), 'time')
 

@@ -10,7 +10,7 @@ export const lifelinesOf = (journeys: readonly Journey[], { boxes }: Pick<Scene,
   )
   const server = serverOf([...hosts], journeys)
   const chains = new Map([...hosts].map(host => [host, chainOf(host, server, journeys, hosts)]))
-  const [first, ...others] = [...hosts].filter(host => host !== server)
+  const [first, ...others] = [...hosts].filter(host => host !== server).sort()
   const left: string[] = first === undefined ? [] : [first, ...(chains.get(first) ?? [])]
   const right: string[] = []
   for (const host of others) {
