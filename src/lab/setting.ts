@@ -44,7 +44,10 @@ export const wordsOf = ({ a, b, seed = 1, trial = 1, latencyMs, lossPercent, fir
   const option = (name: string, value: string | number | undefined): string[] =>
     value === undefined ? [] : [`--${name}`, String(value)]
   return [
-    ...[a, b, '--seed', String(seed), '--trial', String(trial)],
+    a,
+    b,
+    ...option('seed', seed),
+    ...option('trial', trial),
     ...option('latency', latencyMs),
     ...option('loss', lossPercent),
     ...option('first', first),
