@@ -1,4 +1,5 @@
 // The lab explains itself: every word of a story is in the trace, and what would have worked works.
+import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import t from 'tap'
 import { planTrials } from '../src/lab/matrix.ts'
@@ -8,7 +9,7 @@ import { builtInSites, placeOf, usualNames } from '../src/lab/sites.ts'
 import { tell } from '../src/lab/telling.ts'
 import { labelOf } from '../src/lab/label.ts'
 import type { NatProfile } from '../src/nat-profile.ts'
-import { storyText } from '../src/report/story.ts'
+import { storyText, triedText } from '../src/report/story.ts'
 import { seededRandom } from '../src/sim/random.ts'
 import { recordText } from '../src/sim/trace.ts'
 import { withFingerprint } from '../src/dialects/stun/integrity.ts'
@@ -79,6 +80,17 @@ t.test('the story of a pair that cannot meet', async t => {
   t.match(told, /nat-b sends what bob has for \S+ from 192\.0\.2\.2:64590, not from 192\.0\.2\.2:29724/)
   t.match(told, /nothing had left from 198\.51\.100\.2:49152 to 192\.0\.2\.2:64590, but only to port 29724/)
   t.match(told, /never hear of each other\. What stopped them: nat-b filtering\.$/)
+})
+
+t.test('the stories of README and docs are real ones', async t => {
+  for (const [file, a, b] of [
+    ['README.md', 'symrand', 'symrand'],
+    ['docs/lab-why.md', 'portrest', 'symrand'],
+  ] as const) {
+    const text = readFileSync(new URL(`../${file}`, import.meta.url), 'utf8')
+    const options = trialOf(a, b, 1)
+    t.ok(text.includes(`${storyText(tell(options).story)}\n\n${triedText(whatWorks(options))}\n`), file)
+  }
 })
 
 t.test('with the names hidden it says the same', async t => {

@@ -15,9 +15,9 @@ const { ladder: _, ...files } = outputs
 
 const help = `Usage: nat-lab ladder FILE [FILE2] [options]
 
-Draws what test-client --trace FILE wrote down. With the files of both peers, on one time axis: their
-clocks are set so that the quickest packet took as long in either direction. What the NATs between
-them did nobody saw; a packet that the other one never got was lost somewhere.
+Draws what test-client --trace FILE wrote down. With the files of both peers, on one time axis:
+their clocks are set so that the quickest packet took as long in either direction. What the NATs
+between them did nobody saw; a packet that the other one never got was lost somewhere.
 
 Options:
 ${outputsHelp.replace(/^.*--ladder.*\n/, '')}  -h, --help       print this help

@@ -18,10 +18,10 @@ import { type Options, parseOptions } from './options.ts'
 
 const help = `Usage: nat-lab why PROFILE PROFILE [--seed S] [--trial N] [options]
 
-Lets Alice, behind the first, and Bob, behind the second, meet once in the simulation, and tells what
-happened: which datagram turned it, which box dropped it by which rule, and, if they did not meet,
-what would have worked. All of it is read from the trace of the run, nothing from the profiles; what
-would have worked is what did work when it was run.
+Lets Alice, behind the first, and Bob, behind the second, meet once in the simulation, and tells
+what happened: which datagram turned it, which box dropped it by which rule, and, if they did not
+meet, what would have worked. All of it is read from the trace of the run, nothing from the
+profiles; what would have worked is what did work when it was run.
 
 Options:
   --seed S         the same seed tells the same story (1)
@@ -30,8 +30,8 @@ Options:
   --loss PERCENT   on every way (varied)
   --first NAME     alice or bob starts first (varied)
   --later MS       the other one starts so much later (varied)
-${outputsHelp}  --json           print {a, b, seed, trial, result, steps, verdict, why, tried, worked} as JSON, and
-                   nothing else
+${outputsHelp}  --json           print {a, b, seed, trial, result, steps, verdict, why, tried, worked} as JSON,
+                   and nothing else
   -h, --help       print this help
 
 Example:

@@ -21,7 +21,7 @@ h1{font-size:1.5rem;margin:.2rem 0}h2{font-size:1.2rem;margin:1.6rem 0 .5rem}p.a
 select,input{background:var(--paper)}button{cursor:pointer}:focus-visible{outline:3px solid var(--mark);outline-offset:1px}a{color:var(--accent)}
 button.main{background:var(--accent);color:var(--paper);border-color:var(--accent);font-weight:bold;padding:.3rem 1.2rem}
 table{border-collapse:collapse}caption{text-align:left;color:var(--faint);font-size:.85rem;padding:.2rem 0}table.plain td,table.plain th{border-bottom:1px solid var(--line);padding:.2rem .7rem;text-align:left;font-size:.9rem}
-.heatmap th{font-weight:normal;font-size:.8rem;white-space:nowrap;text-align:right;padding:0 .4rem}.heatmap thead th{height:7.5rem;vertical-align:bottom;padding:0}
+.heatmap th{font-weight:normal;font-size:.8rem;white-space:nowrap;text-align:right;padding:0 .4rem}.heatmap tbody th{position:sticky;left:0;background:var(--paper)}.heatmap thead th{height:7.5rem;vertical-align:bottom;padding:0}
 .heatmap thead span{display:block;writing-mode:vertical-rl;transform:rotate(180deg);padding:.2rem .5rem}.heatmap td{padding:1px}
 .cell{width:2.9rem;height:2rem;padding:0;border-radius:2px;font-size:.85rem;background:rgb(0 90 150 / calc(var(--share)*.9 + .02))}
 .cell.deep{color:#fff}.cell[aria-pressed=true]{outline:3px solid var(--mark)}
