@@ -7,8 +7,10 @@ import colors from 'picocolors'
 import t from 'tap'
 import { command as agree } from '../src/cli/lab-agree.ts'
 import { command as figures } from '../src/cli/lab-figures.ts'
+import { command as ladder } from '../src/cli/lab-ladder.ts'
 import { command as matrix } from '../src/cli/lab-matrix.ts'
 import { command as runFile } from '../src/cli/lab-run.ts'
+import { command as why } from '../src/cli/lab-why.ts'
 import { kernelAvailability } from '../src/kernel/available.ts'
 import { compare, differ, fewestTrials } from '../src/lab/agreement.ts'
 import { hitProbability, probesToHit } from '../src/lab/birthday.ts'
@@ -451,6 +453,16 @@ t.test('a mistake is one line with its remedy', async t => {
     [runFile, ['package.json'], 'experiment: name is not one of about,'],
     [runFile, ['README.md'], 'README.md: '],
     [runFile, ['loss', '--csv', '--json'], '--json and --csv exclude each other'],
+    [why, ['portrest'], 'two profiles are needed, like nat-lab why portrest symrand'],
+    [why, ['portrest', 'portrst'], 'no profile "portrst": did you mean portrest? There are none, fullcone, '],
+    [why, ['none', 'same-nat'], 'none and same-nat cannot be put together'],
+    [why, ['none', 'none', '--first', 'carol'], 'first "carol": choose alice or bob'],
+    [why, ['none', 'none', '--loss', '101'], '--loss 101: give 0 to 100 percent'],
+    [why, ['none', 'none', '--latency', 'far'], '--latency "far" is not a number: give one of 0 or more'],
+    [why, ['none', 'none', '--svg', '/no/such/folder/x'], '--svg /no/such/folder/x cannot be written (ENOENT)'],
+    [ladder, [], 'a file is needed: make one with test-client --trace FILE'],
+    [ladder, ['/no/such/file'], '/no/such/file cannot be read (ENOENT)'],
+    [ladder, ['README.md'], 'README.md, line 1 is not a JSON object'],
     [figures, ['birthdays'], 'no figure "birthdays": did you mean birthday?'],
     [figures, ['birthday', 'time'], 'unexpected argument "time"'],
   ]
@@ -468,13 +480,13 @@ t.test('a mistake is one line with its remedy', async t => {
   t.equal(mistyped.stdout, '')
   t.match(
     mistyped.stderr,
-    /^nat-lab: no command "matrx": did you mean matrix\? There are matrix, agree, run, figures; .*\n$/,
+    /^nat-lab: no command "matrx": did you mean matrix\? There are matrix, agree, why, ladder, run, figures; .*\n$/,
   )
 })
 
 t.test('each command has help', async t => {
   const all = await Promise.all(
-    [[], ['matrix'], ['agree'], ['run'], ['figures']].map(words => ended(lab(...words, '--help'))),
+    [[], ['matrix'], ['agree'], ['why'], ['ladder'], ['run'], ['figures']].map(words => ended(lab(...words, '--help'))),
   )
   for (const { code, stdout, stderr } of all) {
     t.match(stdout, /^Usage: nat-lab/)

@@ -56,6 +56,14 @@ t.test('packed, installed elsewhere, run', async t => {
   t.equal(said.status, 0, said.stderr)
   t.not(said.stdout, '')
 
+  const protocol = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map(match => match[1] ?? '')[1] ?? ''
+  t.match(protocol, "from 'stage-manager/lab'")
+  writeFileSync(join(elsewhere, 'lab.js'), protocol)
+  const tested = run(elsewhere, process.execPath, 'lab.js')
+  t.equal(tested.status, 0, tested.stderr)
+  t.match(tested.stdout, /^none: yes, .*\nportrest: yes, .*\nsymrand: no, /)
+  t.match(files, 'package/dist/page/script.js\n', 'what pages need')
+
   writeFileSync(
     join(elsewhere, 'typed.ts'),
     `import { type Session, StageError, connect, createServer } from 'stage-manager'

@@ -6,8 +6,10 @@ import { type Cell, type Pair, pairsOf, planTrials } from '../lab/matrix.ts'
 import { usualNames } from '../lab/sites.ts'
 import { jsonText } from '../report/json.ts'
 import { nameOf } from '../report/matrix.ts'
+import { tableHtml } from '../report/heatmap.ts'
 import { tableText } from '../report/table.ts'
 import { commandLine, conditionsOf, everywhere, readNames, sized, usage } from './lab-options.ts'
+import { htmlHelp, makePage, outputs, writeOutputs } from './lab-outputs.ts'
 import { parseOptions } from './options.ts'
 import { runTrials } from './trials.ts'
 import { type World, kernelWorld, simWorld } from './worlds.ts'
@@ -21,13 +23,13 @@ Options:
   --profiles LIST  these only; the names are those of nat-lab matrix
   --trials N       meetings of each pair in each world (8; not below ${fewestTrials}, which could never differ)
   --seed S         of the simulation (1)
-  --json           print {seed, trials, cells, different} as JSON, and nothing else
+${htmlHelp}  --json           print {seed, trials, cells, different} as JSON, and nothing else
   -h, --help       print this help
 
 Exit codes: 0 they agree, 1 they don't, 2 usage, or no kernel lab on this machine
 `
 
-const table = { ...sized, ...everywhere } as const
+const table = { ...sized, html: outputs.html, ...everywhere } as const
 
 export const command = async (args: readonly string[]): Promise<number> => {
   const options = parseOptions('nat-lab agree', args, table, {})
@@ -58,6 +60,14 @@ export const command = async (args: readonly string[]): Promise<number> => {
   const second = await compareAll(suspects, again * trials, seed + 1)
   const different = second.filter(differ)
   const rows = first.map(cell => second.find(({ a, b }) => a === cell.a && b === cell.b) ?? cell)
+  writeOutputs(options, {
+    html: () =>
+      makePage({
+        title: 'Are simulation and kernel one?',
+        about: `${rows.length - different.length} of ${rows.length} pairs agree.`,
+        sections: [tableHtml([head, ...rows.map(row => wordsOf(row, different))])],
+      }),
+  })
   if (options['json']) {
     const cells = rows.map(row => ({ ...row, differs: different.includes(row) }))
     process.stdout.write(`${jsonText({ seed, trials, cells, different: different.length })}\n`)
@@ -67,13 +77,19 @@ export const command = async (args: readonly string[]): Promise<number> => {
   return different.length > 0 ? 1 : 0
 }
 
-const agreementText = (rows: readonly Comparison[], different: readonly Comparison[]): string => {
+const head = ['', 'pair', 'simulation', 'kernel', 'p']
+
+const wordsOf = (row: Comparison, different: readonly Comparison[]): string[] => {
   const share = ({ connected, trials }: Comparison['sim']): string => `${connected}/${trials}`
+  const verdict = different.includes(row) ? 'DIFFERS' : 'agrees'
+  return [verdict, nameOf(row), share(row.sim), share(row.kernel), row.p.toPrecision(2)]
+}
+
+const agreementText = (rows: readonly Comparison[], different: readonly Comparison[]): string => {
   const body = rows.map(row => {
-    const verdict = different.includes(row) ? colors.red('DIFFERS') : colors.green('agrees')
-    return [verdict, nameOf(row), share(row.sim), share(row.kernel), row.p.toPrecision(2)]
+    const [verdict = '', ...rest] = wordsOf(row, different)
+    return [different.includes(row) ? colors.red(verdict) : colors.green(verdict), ...rest]
   })
-  const head = ['', 'pair', 'simulation', 'kernel', 'p'].map(text => colors.dim(text))
   const sum = `${rows.length - different.length} of ${rows.length} pairs agree.`
-  return `${tableText([head, ...body], ['left', 'left', 'right', 'right', 'right'])}\n\n${sum}`
+  return `${tableText([head.map(colors.dim), ...body], ['left', 'left', 'right', 'right', 'right'])}\n\n${sum}`
 }

@@ -3,12 +3,14 @@ import colors from 'picocolors'
 import type { Figure } from '../lab/figure.ts'
 import { figureNamed, figureNames } from '../lab/figures.ts'
 import { jsonText } from '../report/json.ts'
+import { figureSection } from '../report/matrix-html.ts'
 import { tableText } from '../report/table.ts'
 import { everywhere } from './lab-options.ts'
+import { makePage, outputs, writeOutputs } from './lab-outputs.ts'
 import { parseOptions } from './options.ts'
 import { createProgress } from './progress.ts'
 
-const help = `Usage: nat-lab figures [NAME] [--trials N] [--seed S] [--json]
+const help = `Usage: nat-lab figures [NAME] [--trials N] [--seed S] [options]
 
 Prints published figures beside our own: ${figureNames.join(', ')}.
 Without a name, all of them. What a lab can't measure is there for reference and says so.
@@ -16,13 +18,14 @@ Without a name, all of them. What a lab can't measure is there for reference and
 Options:
   --trials N     runs of what is random (1000)
   --seed S       the same seed gives the same figures (1)
+  --html FILE    one page with all of it, for any browser
   --json         print a list of {name, about, source, head, rows, broken} as JSON, and nothing else
   -h, --help     print this help
 
 Exit codes: 0 ours are as theirs, 1 they are not, 2 usage
 `
 
-const table = { trials: { kind: 'count' }, seed: { kind: 'count' }, ...everywhere } as const
+const table = { trials: { kind: 'count' }, seed: { kind: 'count' }, html: outputs.html, ...everywhere } as const
 
 export const command = async (args: readonly string[]): Promise<number> => {
   const options = parseOptions('nat-lab figures', args, table, {}, 1)
@@ -41,6 +44,10 @@ export const command = async (args: readonly string[]): Promise<number> => {
     progress.end()
     if (!options['json']) process.stdout.write(`${figureText(figure)}\n\n`)
     return figure
+  })
+  const about = `What others have published beside what is measured here, with seed ${seed}.`
+  writeOutputs(options, {
+    html: () => makePage({ title: 'Figures', about, sections: figures.map(figureSection) }),
   })
   if (options['json']) process.stdout.write(`${jsonText(figures)}\n`)
   return figures.some(({ broken }) => broken.length > 0) ? 1 : 0

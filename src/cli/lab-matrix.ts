@@ -6,10 +6,13 @@ import { usualNames } from '../lab/sites.ts'
 import { fnv1a64 } from '../sim/hash.ts'
 import { createCellLines, gridText } from '../report/matrix.ts'
 import { jsonText } from '../report/json.ts'
+import { matrixData } from '../report/matrix-data.ts'
+import { matrixSections } from '../report/matrix-html.ts'
 import { openJournal } from './journal.ts'
 import { commandLine, conditionsOf, everywhere, readNames, readWorld, sized, usage } from './lab-options.ts'
+import { htmlHelp, makePage, outputs, writeOutputs } from './lab-outputs.ts'
 import { type Options, parseOptions } from './options.ts'
-import { runTrials } from './trials.ts'
+import { type Ran, runTrials } from './trials.ts'
 import { type Programs, type WorldName, kernelWorld, simWorld } from './worlds.ts'
 
 const help = `Usage: nat-lab matrix [--profiles A,B,...] [--trials N] [--seed S] [options]
@@ -28,7 +31,7 @@ Options:
   --trials N       meetings of each pair (20; in the kernel 4)
   --seed S         the same seed makes the same run, in the simulation (1)
   --resume FILE    keep each result there; what it has already is not done again
-  --json           print {world, seed, trials, cells, trace, broken} as JSON, and nothing else
+${htmlHelp}  --json           print {world, seed, trials, cells, trace, broken} as JSON, and nothing else
   -h, --help       print this help
 
 Other people's programs, in the kernel world; of their words {server}, {port}, {me} and {peer}
@@ -49,6 +52,7 @@ const table = {
   world: { kind: 'text' },
   ...sized,
   resume: { kind: 'text' },
+  html: outputs.html,
   client: { kind: 'text' },
   match: { kind: 'text' },
   server: { kind: 'text' },
@@ -76,23 +80,37 @@ export const command = async (args: readonly string[]): Promise<number> => {
   const print = (text: string): void => void (options['json'] || process.stdout.write(`${text}\n`))
 
   const startedMs = performance.now()
+  const ran: Ran[] = []
   print(lines.head)
   const cells = await runTrials({
     world,
     trials: planTrials({ pairs, trials, seed, ...conditionsOf(worldName) }),
     journal,
-    onCell: cell => print(lines.line(cell)),
+    onCell(cell, runs) {
+      ran.push(runs)
+      print(lines.line(cell))
+    },
     howToResume: file === undefined ? `with --resume FILE it could go on` : `go on with ${again} --resume ${file}`,
   })
   const traces = cells.map(({ trace }) => trace)
   const trace = worldName === 'sim' ? fnv1a64(traces.join('\n')) : undefined
   const failed = programs.client || programs.server ? [] : broken(cells)
   const seconds = (performance.now() - startedMs) / 1000
+  const sum = `${sumText(cells)} in ${seconds.toFixed(1)} s.${trace ? ` Trace ${trace}.` : ''} To repeat: ${again}`
+  writeOutputs(options, {
+    html: () =>
+      makePage({
+        title: `Who meets whom, in the ${worldName === 'sim' ? 'simulation' : 'kernel'}`,
+        about: sum,
+        sections: matrixSections(cells, ran, failed),
+        data: matrixData(ran, worldName === 'sim'),
+      }),
+  })
   if (options['json']) {
     process.stdout.write(`${jsonText({ world: worldName, seed, trials, cells, trace, broken: failed })}\n`)
   } else {
     print(`\n${gridText(cells, colors)}\n`)
-    print(`${sumText(cells)} in ${seconds.toFixed(1)} s.${trace ? ` Trace ${trace}.` : ''} To repeat: ${again}`)
+    print(sum)
     for (const line of failed) print(colors.red(`not as expected: ${line}`))
   }
   return failed.length > 0 ? 1 : 0

@@ -4,10 +4,13 @@ import { type Experiment, readExperiment, unmet } from '../lab/experiment.ts'
 import type { Cell } from '../lab/matrix.ts'
 import { csvText } from '../report/csv.ts'
 import { jsonText } from '../report/json.ts'
+import { type Ran, matrixData } from '../report/matrix-data.ts'
+import { experimentSections } from '../report/matrix-html.ts'
 import { createCellLines, nameOf, whyText } from '../report/matrix.ts'
 import { fnv1a64 } from '../sim/hash.ts'
 import { listText, readJson } from './experiment-files.ts'
 import { commandLine, everywhere, usage } from './lab-options.ts'
+import { makePage, outputs, writeOutputs } from './lab-outputs.ts'
 import { parseOptions } from './options.ts'
 import { runTrials } from './trials.ts'
 import { simWorld } from './worlds.ts'
@@ -21,6 +24,7 @@ describes the fields. Without FILE, lists the ready ones; their names do without
 Options:
   --trials N     meetings of each pair (as in the file, or 20)
   --seed S       the same seed makes the same run (as in the file, or 1)
+  --html FILE    one page with all of it, for any browser
   --csv          print CSV, a line for each pair and setting, and nothing else
   --json         print {about, cells, trace, unmet} as JSON, and nothing else
   -h, --help     print this help
@@ -36,11 +40,12 @@ const table = {
   trials: { kind: 'count' },
   seed: { kind: 'count' },
   csv: { kind: 'switch' },
+  html: outputs.html,
   ...everywhere,
 } as const
 
 /** `settings` are those of the sweep. */
-type Row = { readonly settings: Readonly<Record<string, unknown>>; readonly cell: Cell }
+type Row = { readonly settings: Readonly<Record<string, unknown>>; readonly cell: Cell; readonly ran: Ran }
 
 export const command = async (args: readonly string[]): Promise<number> => {
   const options = parseOptions('nat-lab run', args, table, {}, 1)
@@ -71,11 +76,19 @@ export const command = async (args: readonly string[]): Promise<number> => {
   print(`${experiment.about}\n`)
   const rows = await rowsOf(experiment, print, `begin again with ${again}`)
   const trace = fnv1a64(rows.map(({ cell }) => cell.trace).join('\n'))
-  const failed = rows.flatMap(({ settings, cell }) =>
-    unmet(experiment.expect, cell).map(
-      problem => `${[nameOf(cell), settingsText(settings)].join(' ').trim()}: ${problem}`,
-    ),
+  const failed = rows.flatMap(({ cell, ran }) =>
+    unmet(experiment.expect, cell).map(problem => `${ran.name}: ${problem}`),
   )
+  writeOutputs(options, {
+    html() {
+      const ran = rows.map(row => row.ran)
+      const cells = rows.map(row => row.cell)
+      const names = ran.map(({ name = '' }) => name)
+      const about = `${experiment.about} Trace ${trace}. To repeat: ${again}`
+      const sections = experimentSections(cells, names, ran, failed)
+      return makePage({ title: name, about, sections, data: matrixData(ran, true) })
+    },
+  })
   if (options['csv']) process.stdout.write(csvText(table2d(rows)))
   if (options['json']) {
     const cells = rows.map(({ settings, cell }) => ({ settings, ...cell }))
@@ -101,18 +114,19 @@ const rowsOf = async (
     colors,
   )
   print(lines.head)
-  let shown = 0
+  const ran: Ran[] = []
   const cells = await runTrials({
     world: simWorld,
     trials: instances.flatMap(({ trials }) => trials),
     howToResume,
-    onCell(cell) {
-      const { settings = {}, isFirst = false } = all[shown++] ?? {}
+    onCell(cell, runs) {
+      const { settings = {}, isFirst = false } = all[ran.length] ?? {}
+      ran.push({ ...runs, name: [nameOf(cell), settingsText(settings)].join(' ').trim() })
       if (isFirst && Object.keys(settings).length > 0) print(colors.bold(settingsText(settings)))
       print(lines.line(cell))
     },
   })
-  return cells.map((cell, i) => ({ settings: all[i]?.settings ?? {}, cell }))
+  return cells.flatMap((cell, i) => (ran[i] ? [{ settings: all[i]?.settings ?? {}, cell, ran: ran[i] }] : []))
 }
 
 const settingsText = (settings: Row['settings']): string =>

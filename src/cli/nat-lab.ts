@@ -11,6 +11,8 @@ simulation, or in network namespaces of this machine's kernel.
 Commands:
   matrix           everybody with everybody: who connects, how fast, and what stops the others
   agree            the same matrix in both worlds: are they one?
+  why A B          one meeting told as a story: what stopped it, and what would have worked
+  ladder FILE      the packets of a real run, recorded with test-client --trace
   run FILE         an experiment out of a file, swept over any of its fields
   figures [NAME]   published figures measured here: ours, theirs and the interval side by side
 
@@ -28,6 +30,8 @@ type Command = (args: readonly string[]) => Promise<number>
 const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
   matrix: () => import('./lab-matrix.ts'),
   agree: () => import('./lab-agree.ts'),
+  why: () => import('./lab-why.ts'),
+  ladder: () => import('./lab-ladder.ts'),
   run: () => import('./lab-run.ts'),
   figures: () => import('./lab-figures.ts'),
 }

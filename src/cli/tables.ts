@@ -39,6 +39,7 @@ export const clientTable = {
   'exit-on-connect': { kind: 'switch' },
   timeout: { kind: 'seconds' },
   interval: { kind: 'seconds' },
+  trace: { kind: 'text' },
   ...everywhere,
 } as const satisfies OptionTable
 

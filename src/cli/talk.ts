@@ -14,6 +14,7 @@ import { createOutput } from './output.ts'
 import { pacingMs, pieces } from './pieces.ts'
 import { suspect, suspicion } from './suspect.ts'
 import { createTerminal } from './terminal.ts'
+import { openTrace } from './trace-file.ts'
 
 export type TalkOptions = {
   server: string
@@ -26,6 +27,7 @@ export type TalkOptions = {
   exitOnConnect: boolean
   timeoutSeconds: number | undefined
   intervalSeconds: number | undefined
+  tracePath: string | undefined
   output: 'transcript' | 'json' | 'quiet'
 }
 
@@ -38,7 +40,10 @@ const log = debug('stage:client')
 /** Resolves with the exit code. */
 export const talk = (options: TalkOptions): Promise<number> =>
   new Promise((resolve, reject) => {
-    const host = createNodeHost()
+    const machine = createNodeHost()
+    const { tracePath: path } = options
+    const trace = path === undefined ? undefined : openTrace(path, machine, { name: options.name, peer: options.peer })
+    const host = trace?.host ?? machine
     const onClosed = (error: Error | undefined): void =>
       finish(error ? new StageError('internal', `standard output cannot be written: ${error.message}`) : 0)
     const output = createOutput(onClosed, options.output === 'json' ? lostToJson : undefined)
@@ -84,6 +89,7 @@ export const talk = (options: TalkOptions): Promise<number> =>
     }
 
     const onEvent = (event: ClientEvent): void => {
+      trace?.event(event)
       if (log.enabled) log(eventToJson(event, host.now() - startedMs))
       if (event.event === 'unanswered') return void suggest(event)
       show(event)

@@ -29,6 +29,7 @@ Options:
       --interval SECONDS ask the server this often while looking for the peer (1, later 3)
       --no-host          do not tell the peer my addresses behind the NAT
       --no-input         do not read from the terminal: for running in the background
+      --trace FILE       write every event and packet there, for nat-lab ladder
       --json             print one JSON object per event, and nothing else
   -q, --quiet            print the peer's messages and nothing else
   -h, --help             print this help
@@ -92,16 +93,17 @@ export const main = (args: readonly string[]): Promise<never> =>
       stage: stage ?? '',
       offerHosts,
       intervalSeconds: options['interval'] as number | undefined,
+      tracePath: options['trace'] as string | undefined,
     })
   })
 
 /** What has to be given, and what has no meaning, in each dialect that this client speaks. */
 const needs = {
   phonebook: { required: ['server', 'name', 'contact'], foreign: [] },
-  connect: { required: ['server', 'name'], foreign: ['stage', 'interval'] },
-  stun: { required: ['server', 'name', 'contact'], foreign: ['stage', 'interval'] },
-  directory: { required: ['server'], foreign: ['contact', 'stage', 'interval', 'exit-on-connect'] },
-  numbered: { required: ['server'], foreign: ['name', 'contact', 'stage', 'interval', 'exit-on-connect'] },
+  connect: { required: ['server', 'name'], foreign: ['stage', 'interval', 'trace'] },
+  stun: { required: ['server', 'name', 'contact'], foreign: ['stage', 'interval', 'trace'] },
+  directory: { required: ['server'], foreign: ['contact', 'stage', 'interval', 'trace', 'exit-on-connect'] },
+  numbered: { required: ['server'], foreign: ['name', 'contact', 'stage', 'interval', 'trace', 'exit-on-connect'] },
 } as const satisfies Record<Door, { required: readonly Named[]; foreign: readonly Named[] }>
 
 type Named = keyof typeof clientTable

@@ -7,12 +7,15 @@ import type { Journal } from './journal.ts'
 import { createProgress } from './progress.ts'
 import type { World } from './worlds.ts'
 
+/** All of a pair. */
+export type Ran = { readonly trials: readonly Trial[]; readonly results: readonly MeetingResult[] }
+
 export type TrialsOptions = {
   readonly world: World
   readonly trials: readonly Trial[]
   readonly journal?: Journal | undefined
   /** Each cell once all of its trials are done, in order. */
-  readonly onCell?: (cell: Cell) => void
+  readonly onCell?: (cell: Cell, ran: Ran) => void
   /** What to say to who pressed Ctrl-C. */
   readonly howToResume: string
 }
@@ -45,7 +48,7 @@ export const runTrials = async ({ world, trials, journal, onCell, howToResume }:
       const cell = cellOf(group.pair, found)
       cells.push(cell)
       progress.end()
-      onCell?.(cell)
+      onCell?.(cell, { trials: trials.slice(group.from, group.to), results: found })
     }
   }
 

@@ -1,4 +1,5 @@
 // One meeting in the simulated world: the production server, Alice and Bob at their sites, and what came of it.
+import type { ClientEvent } from '../client/events.ts'
 import { fnv1a64 } from '../sim/hash.ts'
 import { seededRandom } from '../sim/random.ts'
 import { type Network, drawWays, variedNetwork } from './network.ts'
@@ -22,6 +23,9 @@ export type MeetingOptions = {
   readonly limitMs?: number
   /** So long in silence, once connected, before it counts; who has lost the other in it was not connected. */
   readonly stayMs?: number
+  /** Sees the world before anything happens in it: to record, or to change something. */
+  readonly prepare?: (topology: Topology) => void
+  readonly onEvent?: (peer: Peer, event: ClientEvent, atMs: number) => void
 }
 
 /** Times since the later one's start, and the later of both sides'. The same from either world. */
@@ -50,9 +54,13 @@ export const meetIn = (options: MeetingOptions): { readonly result: MeetingResul
   const ways = drawWays(network, seededRandom(seed, 'ways'))
   const topology = createTopology(place.profileA, place.profileB, { ...place, seed, ways, trace: true })
   const { world } = topology
+  options.prepare?.(topology)
   const stage = stageIn(world, topology.hosts)
   stage.startServer()
-  const start = (me: Peer): StageClient => stage.startClient(me, me === 'alice' ? 'bob' : 'alice')
+  const start = (me: Peer): StageClient =>
+    stage.startClient(me, me === 'alice' ? 'bob' : 'alice', {
+      onEvent: event => options.onEvent?.(me, event, world.now()),
+    })
   const earlier = start(first)
   world.run(offsetMs)
   const later = start(first === 'alice' ? 'bob' : 'alice')

@@ -46,6 +46,8 @@ export class Trace {
   readonly drops = Object.fromEntries(dropReasons.map(reason => [reason, 0])) as Record<DropReason, number>
   /** Whoever wants to know of each loss, with the datagram. */
   onDrop: ((datagram: Datagram, reason: DropReason) => void) | undefined
+  /** Whoever wants each record as it is made, kept or not, with the bytes: these belong to others and may change. */
+  onRecord: ((record: TraceRecord, bytes: Uint8Array) => void) | undefined
   readonly #now: () => number
   readonly #most: number
   #kept: TraceRecord[] = []
@@ -62,11 +64,14 @@ export class Trace {
       this.drops[reason]++
       this.onDrop?.(datagram, reason)
     }
-    if (this.#most === 0) return
+    if (this.#most === 0 && !this.onRecord) return
     const { id, from, to, bytes } = datagram
     const isChanged = was && !(sameEndpoint(was.from, from) && sameEndpoint(was.to, to))
     const before = isChanged ? { from: was.from, to: was.to } : undefined
-    this.#kept.push({ timeMs: this.#now(), kind, id, from, to, length: bytes.length, box, reason, before })
+    const record = { timeMs: this.#now(), kind, id, from, to, length: bytes.length, box, reason, before }
+    this.onRecord?.(record, bytes)
+    if (this.#most === 0) return
+    this.#kept.push(record)
     if (this.#kept.length >= 2 * this.#most) this.#kept = this.#kept.slice(-this.#most)
   }
 

@@ -1,0 +1,110 @@
+// A dozen lessons for the lab in the browser: a text, a meeting to watch, and the experiment that has the numbers.
+import type { Setting } from '../src/lab/setting.ts'
+
+export type Lesson = { readonly id: string; readonly title: string; readonly text: string } & {
+  readonly setting: Setting
+  /** Of `nat-lab run`. */
+  readonly experiment: string
+}
+
+const calm = { seed: 1, trial: 1, latencyMs: 20, lossPercent: 0, first: 'alice', laterMs: 200 } as const
+
+const lesson = (
+  id: string,
+  title: string,
+  experiment: string,
+  pair: readonly [string, string],
+  text: string,
+  rest: Partial<Setting> = {},
+): Lesson => ({ id, title, text, experiment, setting: { ...calm, a: pair[0], b: pair[1], ...rest } })
+
+export const lessons: readonly Lesson[] = [
+  lesson(
+    'open',
+    'No NAT at all',
+    'open-side',
+    ['none', 'none'],
+    'Both have addresses that everybody can reach. The server only introduces them: watch how each entry that it sends is answered by a check straight to the other one.',
+  ),
+  lesson(
+    'hole',
+    'How a hole is punched',
+    'cones',
+    ['portrest', 'portrest'],
+    'A NAT lets in what answers something that left. So both send, at nearly the same time: the first check of one may be dropped, but it has opened its own box for the check of the other.',
+  ),
+  lesson(
+    'one-side',
+    'One open side is enough',
+    'open-side',
+    ['none', 'symrand'],
+    'Bob leaves by another port for everybody, so what the phonebook says of him is of no use to Alice. But she is reachable, and sees from where he really comes: she answers there.',
+  ),
+  lesson(
+    'address',
+    'Filtering by address',
+    'behaviors',
+    ['restricted', 'symrand'],
+    'Alice’s NAT asks only from which address something comes, not from which port. Since she has sent to Bob’s address, his check comes in, whatever port he got.',
+  ),
+  lesson(
+    'closed',
+    'One port that nobody knows',
+    'both-closed',
+    ['portrest', 'symrand'],
+    'Bob’s NAT has a new port for each destination. Alice sends to the one that the server saw; it is open only to the server. Bob sends from another, to which Alice never sent. Both are dropped, for ever.',
+  ),
+  lesson(
+    'both-symmetric',
+    'Two moving targets',
+    'both-closed',
+    ['symrand', 'symrand'],
+    'Each side leaves by a port that the other one cannot know. Read what would have worked: it is enough if one of the two boxes filtered nothing.',
+  ),
+  lesson(
+    'loss',
+    'A tenth is lost',
+    'loss',
+    ['portrest', 'portrest'],
+    'Checks are sent again, so loss costs time, not the connection. Try other seeds: the story changes, the end does not.',
+    { lossPercent: 10 },
+  ),
+  lesson(
+    'far',
+    'Far apart',
+    'latency',
+    ['portrest', 'restricted'],
+    'Two hundred milliseconds one way. Count the ways that the later one needs until he is connected: to the server and back, to the peer and back.',
+    { latencyMs: 200 },
+  ),
+  lesson(
+    'later',
+    'Half a minute later',
+    'later',
+    ['portrest', 'portrest'],
+    'Alice waits, and keeps her mapping alive by registering again and again. To Bob it makes no difference how long she has been there.',
+    { laterMs: 30_000 },
+  ),
+  lesson(
+    'same-house',
+    'Behind the same box',
+    'same-nat',
+    ['portrest', 'same-nat'],
+    'Both sit in one network. Their box does not turn back what is sent to its own outside, but each has told the server its address inside, and there they find each other at once.',
+  ),
+  lesson(
+    'same-provider',
+    'Customers of one provider',
+    'same-provider',
+    ['cgn', 'same-cgn'],
+    'Both boxes share the address of one provider’s NAT, and that one does not hairpin. Their addresses inside are of no use: each is behind a box of its own. Read what would have worked.',
+  ),
+  lesson(
+    'naive',
+    'A router that takes it personally',
+    'naive',
+    ['portrest-naive', 'portrest'],
+    'Some routers take a packet that comes too early for their own, and give the flow another port from then on. Here Bob is quicker than Alice: watch from which port she leaves.',
+    { trial: 2 },
+  ),
+]

@@ -1,0 +1,41 @@
+// What a command of nat-lab can write of one run beside its text: a drawing, a capture, a page.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { StageError, codeOf } from '../errors.ts'
+import { type PageOptions, pageHtml } from '../report/html.ts'
+import type { OptionTable, Options } from './options.ts'
+
+export const htmlHelp = `  --html FILE      one page with all of it, for any browser
+`
+
+export const outputs = {
+  ladder: { kind: 'switch' },
+  svg: { kind: 'text' },
+  pcap: { kind: 'text' },
+  html: { kind: 'text' },
+} as const satisfies OptionTable
+
+export const outputsHelp = `  --ladder         the packet ladder, as text
+  --svg FILE       the packet ladder, as a drawing
+  --pcap FILE      every packet at every box, for Wireshark (pcapng)
+${htmlHelp}`
+
+/** The script of all pages, as the build made it. */
+const scriptUrl = new URL('../page/script.js', import.meta.url)
+
+/** With a script where there is data for it. */
+export const makePage = (page: Omit<PageOptions, 'script'>): string =>
+  pageHtml(page.data === undefined ? page : { ...page, script: readFileSync(scriptUrl, 'utf8') })
+
+/** Each file whose option was given, from what is only made then. */
+export const writeOutputs = (options: Options, makers: Readonly<Record<string, () => string | Uint8Array>>): void => {
+  for (const [name, make] of Object.entries(makers)) {
+    const file = options[name] as string | undefined
+    if (file === undefined) continue
+    const content = make()
+    try {
+      writeFileSync(file, content)
+    } catch (error) {
+      throw new StageError('usage', `--${name} ${file} cannot be written (${codeOf(error)}): choose another file`)
+    }
+  }
+}

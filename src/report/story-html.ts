@@ -1,0 +1,26 @@
+// Law: pure. A story, and what would have worked, as HTML.
+import type { Tried } from '../lab/remedies.ts'
+import type { Story } from '../lab/story.ts'
+import { escaped } from './markup.ts'
+
+export const storyHtml = ({ steps, verdict, why }: Story): string =>
+  `<ol class="story">${steps
+    .map(
+      ({ timeMs, text, decisive }) =>
+        `<li${decisive ? ' class="decisive"' : ''}><time>${timeMs.toFixed(3)}</time>${escaped(text)}</li>`,
+    )
+    .join('')}</ol>` +
+  `<p class="verdict">${escaped(verdict)}${why === undefined ? '' : ` <span class="why">What stopped them: ${escaped(why)}.</span>`}</p>`
+
+type Shown = {
+  readonly tried: number
+  readonly worked: readonly Pick<Tried['worked'][number], 'text' | 'connectedMs'>[]
+}
+
+export const triedHtml = ({ tried, worked }: Shown): string => {
+  if (worked.length === 0) return `<p>Of ${tried} other ways that were tried, none works.</p>`
+  const items = worked.map(
+    ({ text, connectedMs }) => `<li>if ${escaped(text)}: connected after ${connectedMs.toFixed(1)} ms</li>`,
+  )
+  return `<p>What would have worked, of ${tried} ways that were tried:</p><ul>${items.join('')}</ul>`
+}

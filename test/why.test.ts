@@ -1,0 +1,170 @@
+// The lab explains itself: every word of a story is in the trace, and what would have worked works.
+import { readFileSync } from 'node:fs'
+import fc from 'fast-check'
+import t from 'tap'
+import { planTrials } from '../src/lab/matrix.ts'
+import { type MeetingOptions, meet } from '../src/lab/meeting.ts'
+import { whatWorks } from '../src/lab/remedies.ts'
+import { builtInSites, placeOf, usualNames } from '../src/lab/sites.ts'
+import { tell } from '../src/lab/telling.ts'
+import { labelOf } from '../src/lab/label.ts'
+import type { NatProfile } from '../src/nat-profile.ts'
+import { storyText, triedText } from '../src/report/story.ts'
+import { seededRandom } from '../src/sim/random.ts'
+import { recordText } from '../src/sim/trace.ts'
+import { withFingerprint } from '../src/dialects/stun/integrity.ts'
+import { binding, encode, newTransactionId } from '../src/dialects/stun/message.ts'
+
+const trialOf = (a: string, b: string, seed: number): MeetingOptions =>
+  planTrials({ pairs: [{ a, b }], trials: 1, seed })[0] as MeetingOptions
+
+const sites = [...builtInSites.values()]
+
+/** Any two that can be put together. */
+const anyTrial = (seed: number): MeetingOptions => {
+  const random = seededRandom(seed, 'story')
+  for (;;) {
+    const [a, b] = [0, 0].map(() => sites[Math.floor(random.next() * sites.length)]) as [
+      (typeof sites)[0],
+      (typeof sites)[0],
+    ]
+    if (placeOf(a, b)) return { ...trialOf(a.name, b.name, seed), limitMs: 4000 }
+  }
+}
+
+/** What a story says of a drop, as the trace's own line would begin and end. */
+const claim =
+  /^ *(\d+\.\d{3}) \*? +At (\S+) ends the \S+(?: \S+)? of (\S+) from (\S+) to (\S+?),(?: (\d+) times, until (\d+\.\d{3}) ms:)? ([a-z-]+)\./
+
+t.test('every drop that a story tells of is in the trace: time, box, endpoints, reason, how often', async t => {
+  const runs = Number(process.env['WHY_RUNS'] ?? 300)
+  let [claims, failed] = [0, 0]
+  for (let seed = 1; seed <= runs; seed++) {
+    const { records, story, result } = tell(anyTrial(seed))
+    if (!result.connected) failed++
+    const lines = records.map(recordText)
+    for (const line of storyText(story).split('\n')) {
+      if (!line.includes(' ends the ')) continue
+      const [, time, box, sender, from, to, times = '1', until = time, reason] = claim.exec(line) ?? []
+      const isIt = (text: string): boolean =>
+        text.includes(` drop #`) && text.includes(` ${box} ${from} > ${to} `) && text.endsWith(` ${reason}`)
+      const found = lines.filter(isIt).map(text => text.split(' ', 1)[0])
+      claims++
+      const ids = records.filter(record => isIt(recordText(record))).map(({ id }) => id)
+      const isSenders = records.some(({ kind, box, id }) => kind === 'send' && box === sender && ids.includes(id))
+      if (found[0] === time && found.at(-1) === until && found.length === Number(times) && isSenders) continue
+      t.fail(`seed ${seed}: ${line}: ${found.length} in the trace`)
+    }
+    if (story.why !== undefined && /^\S+ [a-z-]+$/.test(story.why)) {
+      const [box, reason] = story.why.split(' ')
+      t.ok(
+        records.some(record => record.box === box && record.reason === reason),
+        `seed ${seed}: ${story.why}`,
+      )
+    }
+    for (const { id, timeMs } of story.steps) {
+      if (!records.some(record => record.id === id && record.timeMs === timeMs))
+        t.fail(`seed ${seed}: #${id} ${timeMs}`)
+    }
+  }
+  t.ok(claims > runs / 2, 'there was something to check')
+  t.comment(`${runs} runs, ${failed} of them failed: ${claims} drops told, each as it is in the trace`)
+})
+
+t.test('the story of a pair that cannot meet', async t => {
+  const options = trialOf('portrest', 'symrand', 1)
+  const { story, result } = tell(options)
+  t.notOk(result.connected)
+  t.equal(story.why, result.why, 'the same as in the matrix')
+  const told = storyText(story)
+  t.match(told, /nat-b sends what bob has for \S+ from 192\.0\.2\.2:64590, not from 192\.0\.2\.2:29724/)
+  t.match(told, /nothing had left from 198\.51\.100\.2:49152 to 192\.0\.2\.2:64590, but only to port 29724/)
+  t.match(told, /never hear of each other\. What stopped them: nat-b filtering\.$/)
+})
+
+t.test('the stories of README and docs are real ones', async t => {
+  for (const [file, a, b] of [
+    ['README.md', 'symrand', 'symrand'],
+    ['docs/lab-why.md', 'portrest', 'symrand'],
+  ] as const) {
+    const text = readFileSync(new URL(`../${file}`, import.meta.url), 'utf8')
+    const options = trialOf(a, b, 1)
+    t.ok(text.includes(`${storyText(tell(options).story)}\n\n${triedText(whatWorks(options))}\n`), file)
+  }
+})
+
+t.test('with the names hidden it says the same', async t => {
+  const hide = (profile: NatProfile | undefined): NatProfile | undefined => profile && { ...profile, name: 'x' }
+  for (const [a, b] of [
+    ['portrest', 'symrand'],
+    ['cgn', 'same-cgn'],
+    ['none', 'blocked'],
+    ['portrest-naive', 'portrest'],
+  ] as const) {
+    const options = trialOf(a, b, 2)
+    const place = Object.fromEntries(
+      Object.entries(options.place).map(([key, value]) => [key, key === 'shared' ? value : hide(value as NatProfile)]),
+    ) as typeof options.place
+    const hidden = { ...options, place }
+    t.equal(storyText(tell(hidden).story), storyText(tell(options).story), `${a} x ${b}`)
+    t.same(
+      whatWorks(hidden).worked.map(({ text }) => text),
+      whatWorks(options).worked.map(({ text }) => text),
+    )
+  }
+})
+
+t.test('what would have worked works when it is run', async t => {
+  let [tries, works] = [0, 0]
+  for (const [a, b] of [
+    ['portrest', 'symrand'],
+    ['symrand', 'symrand'],
+    ['cgn', 'same-cgn'],
+    ['none', 'blocked'],
+    ['symseq', 'portrest'],
+  ] as const) {
+    const options = trialOf(a, b, 3)
+    if (meet(options).connected) continue
+    const { tried, worked } = whatWorks(options)
+    tries += tried
+    for (const { text, options, connectedMs } of worked) {
+      const again = meet(options)
+      works++
+      if (!again.connected || again.connectedMs !== connectedMs) t.fail(`${a} x ${b}: ${text}`)
+    }
+  }
+  t.ok(works > 0)
+  t.comment(`${tries} other ways tried, ${works} of them worked, and again`)
+})
+
+t.test('to look changes nothing', async t => {
+  for (const [a, b] of [
+    ['portrest', 'portrest'],
+    ['adm', 'symseq'],
+  ] as const) {
+    const options = trialOf(a, b, 4)
+    t.equal(tell(options).result.trace, meet(options).trace)
+  }
+  t.ok(usualNames.length > 10)
+})
+
+t.test('datagrams have names that are safe to print', async t => {
+  const words = (text: string): Uint8Array => new TextEncoder().encode(text)
+  const request = {
+    class: 'request',
+    method: binding,
+    transactionId: newTransactionId(new Uint8Array(12)),
+    attributes: [],
+  }
+  const rows: [string, Uint8Array][] = [
+    ['Binding request', withFingerprint(encode(request as Parameters<typeof encode>[0]))],
+    ['entry', words('0,2,alice,127.0.0.1,45105')],
+    ['register', words('alice seek=bob')],
+    ['keepalive', Uint8Array.from([0xfe, 4, ...Array<number>(8).fill(1)])],
+    ['CONNECT', words('CONNECT 1 2')],
+    ['bytes', Uint8Array.from([0xff, 0xfe])],
+    ['bytes', new Uint8Array(0)],
+  ]
+  for (const [name, bytes] of rows) t.equal(labelOf(bytes), name)
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 60 }), bytes => !/[\p{Cc}\p{Cf}]/u.test(labelOf(bytes))))
+})
