@@ -66,8 +66,8 @@ export const lessons: readonly Lesson[] = [
     'A tenth is lost',
     'loss',
     ['portrest', 'portrest'],
-    'Checks are sent again, so loss costs time, not the connection. Try other seeds: the story changes, the end does not.',
-    { lossPercent: 10 },
+    'What is lost is sent again, so loss costs time, not the connection: here most of a second. Try other seeds: the story changes, the end does not.',
+    { seed: 6, lossPercent: 10 },
   ),
   lesson(
     'far',
@@ -104,7 +104,7 @@ export const lessons: readonly Lesson[] = [
     'A router that takes it personally',
     'naive',
     ['portrest-naive', 'portrest'],
-    'Some routers take a packet that comes too early for their own, and give the flow another port from then on. Here Bob is quicker than Alice: watch from which port she leaves.',
-    { trial: 2 },
+    'Some routers take a packet that comes too early for their own, and give the flow another port from then on. A lost packet makes Alice late here, so Bob’s check is early, and she leaves by a port that Bob does not know. Read what would have worked: first packets that die under way open Bob’s box and never reach hers.',
+    { seed: 4, lossPercent: 10 },
   ),
 ]

@@ -12,6 +12,8 @@ import { lessons } from '../page/lessons.ts'
 import * as shimCrypto from '../page/shims/crypto.ts'
 import * as shimZlib from '../page/shims/zlib.ts'
 import { type Setting, trialOf, wordsOf } from '../src/lab/setting.ts'
+import { whatWorks } from '../src/lab/remedies.ts'
+import { storyText } from '../src/report/story.ts'
 import { tell } from '../src/lab/telling.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -45,6 +47,25 @@ t.test('what stands in for node:crypto and node:zlib in a browser gives the same
       )
     }),
   )
+})
+
+t.test('each lesson shows what it says', async t => {
+  const failing: Record<string, RegExp> = {
+    closed: /nat-b sends what bob has for .*, not from .*where the server sees bob/,
+    'both-symmetric': /nat-a sends what alice .*\n.*nat-b sends what bob/,
+    'same-provider': /hairpinning-off/,
+    naive: /not from \S+, where the server sees alice: port-taken/,
+  }
+  for (const { id, setting } of lessons) {
+    const { result, story } = tell(trialOf(setting))
+    t.equal(result.connected, !(id in failing), id)
+    if (failing[id]) t.match(storyText(story), failing[id])
+    if (id === 'loss') t.ok(Number(result.connectedMs) > 500, 'most of a second')
+    t.ok(existsSync(join(root, 'experiments', `${lessons.find(lesson => lesson.id === id)?.experiment}.json`)))
+  }
+  const naive = lessons.at(-1) as (typeof lessons)[number]
+  const worked = whatWorks(trialOf(naive.setting)).worked.map(({ text }) => text)
+  t.ok(worked.includes("bob's first packets to an endpoint die under way"))
 })
 
 t.test('in Chromium', { skip }, async t => {

@@ -76,6 +76,22 @@ t.test('every datagram, delivery and drop is in the ladder once, folded or not',
   }
 })
 
+t.test('copies of a datagram go ways of their own', async t => {
+  const world = createWorld({ seed: 3, link: { latencyMs: 10, jitterMs: 5, duplicate: 1 } })
+  const records = record(world)
+  world.host({ name: 'server', address: '203.0.113.1' }).udp({ port: 4000 })
+  const { host } = hostBehind(world, { name: 'alice', nat: 'portrest', address: '198.51.100.1' })
+  Object.assign(host.link, { duplicate: 1, jitterMs: 3 })
+  host.udp().send(new Uint8Array(3), { address: '203.0.113.1', port: 4000 })
+  world.run(1000)
+  for (const { id, legs } of journeysOf(records)) {
+    const forwarded = records.filter(record => record.id === id && record.kind === 'forward')
+    const departed = new Set(legs.filter(({ from }) => from.startsWith('nat-')).map(({ departMs }) => departMs))
+    t.equal(departed.size, forwarded.length, `#${id}: each that a box sent on arrives from there`)
+    t.ok(legs.length > forwarded.length)
+  }
+})
+
 t.test('the text', async t => {
   const { records, story } = told('portrest', 'symrand')
   const lines = ladderText(createLadder(records, { decisive: story.decisive })).split('\n')

@@ -33,7 +33,7 @@ li.decisive{font-weight:600}li.decisive time::after{content:" \\25c6";color:var(
 form.lab{display:flex;flex-wrap:wrap;gap:.7rem 1rem;align-items:end;margin:1rem 0}form.lab label{display:flex;flex-direction:column;font-size:.85rem;color:var(--faint)}form.lab input{width:6.5rem}
 form.lab label>*{color:var(--ink)}nav.lessons ul{columns:18rem;padding-left:1.2rem}.wait{visibility:hidden}.lesson{border-left:4px solid var(--mark);padding:.1rem 1rem;max-width:60rem}code{overflow-wrap:anywhere}
 @media (max-width:40rem){ol.story li{padding-left:0;text-indent:0}ol.story time{display:block;text-align:left}h1{font-size:1.3rem}}
-@media print{body{max-width:none;color:#000;background:#fff}form,nav,.runs{display:none}.ladder{max-width:100%;height:auto}.cell{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
+@media print{:root{--ink:#000;--paper:#fff;--faint:#555;--line:#bbb;--accent:#005a96;--mark:#7a4d00;--dropped:#b53c00}body{max-width:none;color:#000;background:#fff}form,nav,.runs{display:none}.ladder{max-width:100%;height:auto}.cell{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 ${ladderStyle}`
 
 export const pageHtml = ({ title, about, sections, data, script }: PageOptions): string =>
