@@ -1,0 +1,28 @@
+// Law: pure. What can be believed of the server: without an alternate endpoint that holds, some questions have no answer.
+import { type Endpoint, formatEndpoint } from '../endpoint.ts'
+import type { Sample } from './samples.ts'
+
+export type Alternate = {
+  /** Undefined where there is none, or none to be trusted. */
+  readonly endpoint: Endpoint | undefined
+  readonly because: string
+  /** What the server says does not hold. */
+  readonly isWrong: boolean
+}
+
+/**
+ * RFC 5780 s.6: OTHER-ADDRESS has another address and another port. Who answers there must name the first address in
+ * turn: it might be a server of somebody else's, or nobody.
+ */
+export const alternateOf = (server: Endpoint, said: Endpoint | undefined, there: readonly Sample[]): Alternate => {
+  if (!said) return { endpoint: undefined, because: 'the server has one address', isWrong: false }
+  const about = `OTHER-ADDRESS ${formatEndpoint(said)}`
+  const wrong = (because: string): Alternate => ({ endpoint: undefined, because, isWrong: true })
+  if (said.address === server.address || said.port === server.port)
+    return wrong(`${about} does not differ from the server in both address and port`)
+  const answers = there.flatMap(({ answer }) => answer ?? [])
+  if (answers.length === 0) return wrong(`${about} does not answer`)
+  const isMutual = answers.every(({ other }) => other?.address === server.address)
+  if (!isMutual) return wrong(`${about} is a server that does not know this one`)
+  return { endpoint: said, because: `${about} answers`, isWrong: false }
+}

@@ -1,0 +1,207 @@
+// Law: follows from its seed. How often the verdicts are right: profiles with parameters drawn at random, their truth as
+// far as it can be seen from a socket, and the confusion of the two. The code under test gets a socket and an address.
+import { drive } from '../behavior/drive.ts'
+import { type LifetimeEvidence, createLifetimeProbe } from '../behavior/lifetime-probe.ts'
+import { type Habit, type Lifetime, lifetimeOf } from '../behavior/lifetime.ts'
+import { type Evidence, createProbe } from '../behavior/probe.ts'
+import { type Verdict, verdictOf } from '../behavior/verdict.ts'
+import { type NatProfile, behaviors, earlyPolicies, profileNamed, profiles } from '../nat-profile.ts'
+import { type Random, seededRandom } from '../sim/random.ts'
+import { serverAddress, stageIn } from './stage.ts'
+import { createTopology, secondServerAddress } from './topology.ts'
+
+const [EI] = behaviors
+
+export const properties = ['mapping', 'filtering', 'ports', 'hairpinning', 'early'] as const
+export type Property = (typeof properties)[number]
+/** Of each property; undefined where no answer came at all. */
+export type Words = Readonly<Record<Property, string>> | undefined
+
+/** `unseen`: no socket behind such a NAT can tell, and the right answer is `unknown`. */
+export const unseen = 'unseen'
+
+export const truthOf = (profile: NatProfile): Words => {
+  const { kind, mapping, filtering, ports, hairpinning, early } = profile
+  if (kind === 'blocked') return undefined
+  if (kind === 'public')
+    return { mapping: EI, filtering: EI, ports: 'preserving', hairpinning: 'not applicable', early: 'let in' }
+  const isNat = kind === 'nat'
+  const preserves = !isNat || ports.assignment === 'preserving'
+  const pattern = ports.assignment === 'sequential' ? `sequential ${ports.step}` : 'no pattern'
+  return {
+    mapping: isNat ? mapping : EI,
+    filtering,
+    ports: preserves ? 'preserving' : ports.contiguity ? 'contiguous' : pattern,
+    hairpinning: !isNat ? 'not applicable' : hairpinning ? 'yes' : mapping === EI || filtering === EI ? 'no' : unseen,
+    early: filtering === EI ? 'let in' : isNat && mapping !== EI ? unseen : early === 'naive' ? 'naive' : 'harmless',
+  }
+}
+
+export const wordsOf = (verdict: Verdict | undefined): Words =>
+  verdict && {
+    mapping: verdict.mapping.is,
+    filtering: verdict.filtering.is,
+    ports: verdict.ports.is === 'sequential' ? `sequential ${verdict.ports.delta}` : verdict.ports.is,
+    hairpinning: verdict.hairpinning.is,
+    early: verdict.early.is,
+  }
+
+export type Outcome = 'right' | 'wrong' | 'unknown'
+
+/** One property of one run. Where hairpinning may be unseen, having seen it is right too. */
+export const outcomeOf = (truth: Words, said: Words, property: Property): Outcome => {
+  if (!truth || !said) return truth === said ? 'right' : 'wrong'
+  const [is, found] = [truth[property], said[property]]
+  if (is === found || (is === unseen && found === 'unknown')) return 'right'
+  return found === 'unknown' ? 'unknown' : 'wrong'
+}
+
+/** What the kernel can't imitate is not drawn for it. */
+export const drawProfile = (name: string, random: Random, world: 'sim' | 'kernel'): NatProfile => {
+  const base = profileNamed(name)
+  if (base.kind !== 'nat') return base
+  const between = (low: number, high: number): number => low + Math.floor(random.next() * (high - low + 1))
+  const often = (share: number): boolean => random.next() < share
+  const { ports, mapping, filtering } = base
+  const size = between(1000, 4000)
+  const first = between(1024, (mapping === EI ? 32_767 : 65_535) - size)
+  const isDrawn = ports.assignment !== 'preserving'
+  const isSequential = ports.assignment === 'sequential'
+  const isSim = world === 'sim'
+  const sees = mapping === EI || filtering === EI
+  return {
+    ...base,
+    ports: {
+      ...ports,
+      ...(isDrawn && { first, last: first + size }),
+      ...(isSequential && { step: between(1, 9) }),
+      contiguity: isSim && isDrawn && !isSequential && often(0.3),
+    },
+    lifetime: { ...base.lifetime, unrepliedMs: 1000 * between(20, 60), streamMs: 1000 * between(60, 300) },
+    // What comes back through a filter that depends on the port is seen or not as chance has it.
+    hairpinning: sees && often(0.5),
+    early: name.endsWith('naive') ? 'naive' : (earlyPolicies[often(0.5) ? 0 : 1] ?? 'drop'),
+  }
+}
+
+export type Run = {
+  readonly profile: NatProfile
+  readonly truth: Words
+  readonly said: Words
+  readonly ms: number
+  readonly verdict: Verdict | undefined
+  readonly evidence: Evidence | undefined
+}
+
+export type SimRunOptions = {
+  readonly seed: number | string
+  /** Of a hundred datagrams, on the way there and on the way back. */
+  readonly lossPercent: number
+  /** Addresses of the server. */
+  readonly addresses: 1 | 2
+}
+
+const longestRunMs = 60_000
+const [stunPort, otherStunPort] = [3478, 3479]
+
+/** Alice behind such a NAT, and a server. */
+const setUp = (profile: NatProfile, { seed, lossPercent, addresses }: SimRunOptions) => {
+  const random = seededRandom(seed, 'network')
+  const loss = lossPercent / 100
+  const way = { latencyMs: 2 + random.next() * 60, jitterMs: random.next() * 10, loss, duplicate: loss / 2 }
+  const topology = createTopology(profile, profileNamed('none'), { seed, trace: false, ways: { aliceServer: way } })
+  const { world, server } = topology
+  const at = [serverAddress, secondServerAddress].slice(0, addresses)
+  const listen = at.flatMap(address => [stunPort, otherStunPort].map(port => ({ address, port, stunOnly: true })))
+  stageIn(world, topology.hosts, false).startServer({ listen: listen.map(one => ({ ...one })) }, server)
+  world.run(10)
+  return topology
+}
+
+const asked = { address: serverAddress, port: stunPort }
+
+export const runInSim = (profile: NatProfile, options: SimRunOptions): Run => {
+  const { world, alice } = setUp(profile, options)
+  let found: Evidence | undefined
+  const startedMs = world.now()
+  const running = drive(alice, 4, outside =>
+    createProbe(outside, [asked], evidence => {
+      found = evidence
+    }),
+  )
+  world.runUntil(() => found !== undefined, longestRunMs)
+  running.stop()
+  const verdict = found && verdictOf(found, alice.addresses())
+  return {
+    profile,
+    truth: truthOf(profile),
+    said: wordsOf(verdict),
+    ms: world.now() - startedMs,
+    verdict,
+    evidence: found,
+  }
+}
+
+export type LifetimeRun = Readonly<Record<Habit, Lifetime>> & {
+  readonly problem: string | undefined
+  readonly tookMs: number
+}
+
+export const lifetimeInSim = (profile: NatProfile, options: SimRunOptions, longestMs: number): LifetimeRun => {
+  const { world, alice } = setUp(profile, options)
+  let found: LifetimeEvidence | undefined
+  const startedMs = world.now()
+  const running = drive(alice, 4, outside =>
+    createLifetimeProbe(outside, asked, longestMs, evidence => {
+      found = evidence
+    }),
+  )
+  world.runUntil(() => found !== undefined, 10 * longestMs)
+  running.stop()
+  const { problem, rungs = [] } = found ?? { problem: 'no end' }
+  const of = (habit: Habit): Lifetime => lifetimeOf(rungs.filter(rung => rung.habit === habit))
+  return { problem, exchange: of('exchange'), stream: of('stream'), tookMs: world.now() - startedMs }
+}
+
+export type Score = Readonly<Record<Outcome, number>>
+
+export type Row = {
+  readonly name: string
+  readonly runs: number
+  readonly by: Readonly<Record<Property, Score>>
+  /** The longest until the verdict. */
+  readonly slowestMs: number
+  /** What was wrong, said in words. */
+  readonly mistakes: readonly string[]
+}
+
+export const rowOf = (name: string, runs: readonly Pick<Run, 'truth' | 'said' | 'ms'>[]): Row => {
+  const count = (property: Property): Score => {
+    const score = { right: 0, wrong: 0, unknown: 0 }
+    for (const { truth, said } of runs) score[outcomeOf(truth, said, property)]++
+    return score
+  }
+  const mistakes = runs.flatMap(({ truth, said }) =>
+    properties.flatMap(property =>
+      outcomeOf(truth, said, property) === 'wrong'
+        ? [`${name}: ${property} is ${truth?.[property] ?? 'no answer'}, said ${said?.[property] ?? 'no answer'}`]
+        : [],
+    ),
+  )
+  return {
+    name,
+    runs: runs.length,
+    by: Object.fromEntries(properties.map(property => [property, count(property)])) as Row['by'],
+    slowestMs: Math.max(0, ...runs.map(({ ms }) => ms)),
+    mistakes: [...new Set(mistakes)],
+  }
+}
+
+/** Each profile so many times, in an order that says nothing. */
+export const shuffledNames = (names: readonly string[], times: number, random: Random): string[] =>
+  names
+    .flatMap(name => Array.from({ length: times }, () => ({ name, place: random.next() })))
+    .sort((a, b) => a.place - b.place)
+    .map(({ name }) => name)
+
+export const everyProfile: readonly string[] = [...profiles.keys()]
