@@ -18,11 +18,11 @@ import {
   outcomeOf,
   properties,
   rowOf,
-  runInSim,
   shuffledNames,
   truthOf,
   wordsOf,
 } from '../src/lab/accuracy.ts'
+import { lifetimeInSim, runInSim } from '../src/lab/accuracy-sim.ts'
 import { seededRandom } from '../src/sim/random.ts'
 
 const [EI, AD, APD] = behaviors
@@ -304,6 +304,24 @@ t.test('a twentieth of all datagrams lost: nothing wrong is said, and hardly eve
   const { mistakes, by } = rowOf('all', runs)
   t.same(mistakes, [])
   for (const property of properties) t.ok(by[property].unknown <= 0.02 * runs.length, property)
+})
+
+t.test('lifetime: within five seconds of the truth behind every profile, with and without loss', async t => {
+  for (const [i, name] of everyProfile.entries()) {
+    const profile = drawProfile(name, seededRandom(`lifetime ${name}`), 'sim')
+    if (profile.kind === 'blocked') continue
+    const { exchange, stream, problem } = lifetimeInSim(
+      profile,
+      { seed: i, lossPercent: 5 * (i % 2), addresses: 2 },
+      400_000,
+    )
+    t.equal(problem, undefined, name)
+    if (profile.kind === 'public') t.match([exchange, stream], [{ ms: undefined }, { ms: undefined }], name)
+    else {
+      t.ok(Math.abs((exchange.ms ?? 0) - profile.lifetime.unrepliedMs) <= 5000, `${name} ${exchange.because}`)
+      t.ok(Math.abs((stream.ms ?? 0) - profile.lifetime.streamMs) <= 5000, `${name} ${stream.because}`)
+    }
+  }
 })
 
 t.test('a server with one address: it says what it can, and of the rest that it does not know', async t => {

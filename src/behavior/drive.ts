@@ -1,6 +1,5 @@
 // Runs a core of this room on a host: sockets, the clock and one timer for whatever is due next.
-import type { Endpoint } from '../endpoint.ts'
-import { type Family, familyOf } from '../endpoint.ts'
+import type { Endpoint, Family } from '../endpoint.ts'
 import type { Host, UdpSocket } from '../host.ts'
 import type { Outside } from './exchanges.ts'
 
@@ -60,5 +59,3 @@ export const drive = (host: Host, family: Family, make: (outside: Outside) => Co
     },
   }
 }
-
-export const familyOfServers = ([server]: readonly Endpoint[]): Family => familyOf(server?.address ?? '')

@@ -2,10 +2,10 @@
 // age one of them is asked about from another socket, by RESPONSE-PORT (RFC 5780 s.4.6), so that the question itself does
 // not refresh it.
 import type { Endpoint } from '../endpoint.ts'
+import type { Core } from './drive.ts'
 import { type Outside, type Socket, createExchanges } from './exchanges.ts'
 import { type Habit, type Rung, agesMs, habits, isOver } from './lifetime.ts'
 import { firstPausesMs, pacesFor } from './paces.ts'
-import type { Probe } from './probe.ts'
 import { mappedOf } from './samples.ts'
 
 export type LifetimeEvidence = {
@@ -24,7 +24,7 @@ export const createLifetimeProbe = (
   server: Endpoint,
   longestMs: number,
   onDone: (evidence: LifetimeEvidence, nowMs: number) => void,
-): Probe => {
+): Core => {
   const exchanges = createExchanges(outside)
   const rungs: Rung[] = []
   let open = 0

@@ -3,7 +3,8 @@
 // each test on a socket of its own that the server has seen and nobody else.
 import type { Change } from '../dialects/stun/forms.ts'
 import { type Endpoint, sameEndpoint } from '../endpoint.ts'
-import { type Exchanges, type Outside, type Socket, createExchanges } from './exchanges.ts'
+import type { Core } from './drive.ts'
+import { type Outside, type Socket, createExchanges } from './exchanges.ts'
 import type { FilteringTests } from './filtering.ts'
 import type { HairpinTest } from './hairpinning.ts'
 import type { MappingTests } from './mapping.ts'
@@ -23,14 +24,6 @@ export type Evidence = {
   readonly hairpin: HairpinTest | undefined
 }
 
-export type Probe = {
-  start(nowMs: number): void
-  opened: Exchanges['opened']
-  receive(id: number, bytes: Uint8Array, from: Endpoint, nowMs: number): void
-  tick(nowMs: number): void
-  deadline(): number
-}
-
 /** The next server is asked too where the one before is silent for so long. */
 const nextServerAfterMs = 600
 const fewSockets = 7
@@ -45,7 +38,7 @@ export const createProbe = (
   outside: Outside,
   servers: readonly Endpoint[],
   onDone: (evidence: Evidence, nowMs: number) => void,
-): Probe => {
+): Core => {
   const exchanges = createExchanges(outside)
   const ports: Sample[] = []
   const bound: Bound[] = []

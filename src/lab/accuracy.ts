@@ -1,14 +1,8 @@
-// Law: follows from its seed. How often the verdicts are right: profiles with parameters drawn at random, their truth as
-// far as it can be seen from a socket, and the confusion of the two. The code under test gets a socket and an address.
-import { drive } from '../behavior/drive.ts'
-import { type LifetimeEvidence, createLifetimeProbe } from '../behavior/lifetime-probe.ts'
-import { type Habit, type Lifetime, lifetimeOf } from '../behavior/lifetime.ts'
-import { type Evidence, createProbe } from '../behavior/probe.ts'
-import { type Verdict, verdictOf } from '../behavior/verdict.ts'
+// Law: pure. How often verdicts are right: profiles with parameters drawn at random, their truth as far as it can be seen
+// from a socket, and the confusion of the two.
+import type { Verdict } from '../behavior/verdict.ts'
 import { type NatProfile, behaviors, earlyPolicies, profileNamed, profiles } from '../nat-profile.ts'
-import { type Random, seededRandom } from '../sim/random.ts'
-import { serverAddress, stageIn } from './stage.ts'
-import { createTopology, secondServerAddress } from './topology.ts'
+import type { Random } from '../sim/random.ts'
 
 const [EI] = behaviors
 
@@ -84,83 +78,10 @@ export const drawProfile = (name: string, random: Random, world: 'sim' | 'kernel
   }
 }
 
-export type Run = {
-  readonly profile: NatProfile
+export type Said = {
   readonly truth: Words
   readonly said: Words
   readonly ms: number
-  readonly verdict: Verdict | undefined
-  readonly evidence: Evidence | undefined
-}
-
-export type SimRunOptions = {
-  readonly seed: number | string
-  /** Of a hundred datagrams, on the way there and on the way back. */
-  readonly lossPercent: number
-  /** Addresses of the server. */
-  readonly addresses: 1 | 2
-}
-
-const longestRunMs = 60_000
-const [stunPort, otherStunPort] = [3478, 3479]
-
-/** Alice behind such a NAT, and a server. */
-const setUp = (profile: NatProfile, { seed, lossPercent, addresses }: SimRunOptions) => {
-  const random = seededRandom(seed, 'network')
-  const loss = lossPercent / 100
-  const way = { latencyMs: 2 + random.next() * 60, jitterMs: random.next() * 10, loss, duplicate: loss / 2 }
-  const topology = createTopology(profile, profileNamed('none'), { seed, trace: false, ways: { aliceServer: way } })
-  const { world, server } = topology
-  const at = [serverAddress, secondServerAddress].slice(0, addresses)
-  const listen = at.flatMap(address => [stunPort, otherStunPort].map(port => ({ address, port, stunOnly: true })))
-  stageIn(world, topology.hosts, false).startServer({ listen: listen.map(one => ({ ...one })) }, server)
-  world.run(10)
-  return topology
-}
-
-const asked = { address: serverAddress, port: stunPort }
-
-export const runInSim = (profile: NatProfile, options: SimRunOptions): Run => {
-  const { world, alice } = setUp(profile, options)
-  let found: Evidence | undefined
-  const startedMs = world.now()
-  const running = drive(alice, 4, outside =>
-    createProbe(outside, [asked], evidence => {
-      found = evidence
-    }),
-  )
-  world.runUntil(() => found !== undefined, longestRunMs)
-  running.stop()
-  const verdict = found && verdictOf(found, alice.addresses())
-  return {
-    profile,
-    truth: truthOf(profile),
-    said: wordsOf(verdict),
-    ms: world.now() - startedMs,
-    verdict,
-    evidence: found,
-  }
-}
-
-export type LifetimeRun = Readonly<Record<Habit, Lifetime>> & {
-  readonly problem: string | undefined
-  readonly tookMs: number
-}
-
-export const lifetimeInSim = (profile: NatProfile, options: SimRunOptions, longestMs: number): LifetimeRun => {
-  const { world, alice } = setUp(profile, options)
-  let found: LifetimeEvidence | undefined
-  const startedMs = world.now()
-  const running = drive(alice, 4, outside =>
-    createLifetimeProbe(outside, asked, longestMs, evidence => {
-      found = evidence
-    }),
-  )
-  world.runUntil(() => found !== undefined, 10 * longestMs)
-  running.stop()
-  const { problem, rungs = [] } = found ?? { problem: 'no end' }
-  const of = (habit: Habit): Lifetime => lifetimeOf(rungs.filter(rung => rung.habit === habit))
-  return { problem, exchange: of('exchange'), stream: of('stream'), tookMs: world.now() - startedMs }
 }
 
 export type Score = Readonly<Record<Outcome, number>>
@@ -175,7 +96,7 @@ export type Row = {
   readonly mistakes: readonly string[]
 }
 
-export const rowOf = (name: string, runs: readonly Pick<Run, 'truth' | 'said' | 'ms'>[]): Row => {
+export const rowOf = (name: string, runs: readonly Said[]): Row => {
   const count = (property: Property): Score => {
     const score = { right: 0, wrong: 0, unknown: 0 }
     for (const { truth, said } of runs) score[outcomeOf(truth, said, property)]++
@@ -205,3 +126,24 @@ export const shuffledNames = (names: readonly string[], times: number, random: R
     .map(({ name }) => name)
 
 export const everyProfile: readonly string[] = [...profiles.keys()]
+
+export type Confusion = { readonly truth: string; readonly said: Readonly<Record<string, number>> }[]
+
+/** Of one property: what was said, by what is true. */
+export const confusionOf = (property: Property, runs: readonly Said[]): Confusion => {
+  const found = new Map<string, Record<string, number>>()
+  for (const { truth, said } of runs) {
+    const is = kindOf(truth?.[property])
+    const word =
+      kindOf(said?.[property]) +
+      (kindOf(said?.[property]) === is && said?.[property] !== truth?.[property] ? otherStep : '')
+    const row = found.get(is) ?? {}
+    found.set(is, { ...row, [word]: (row[word] ?? 0) + 1 })
+  }
+  return [...found].map(([truth, said]) => ({ truth, said })).sort((a, b) => (a.truth < b.truth ? -1 : 1))
+}
+
+const otherStep = ', other step'
+
+/** All sequences in one column. */
+const kindOf = (word = 'no answer'): string => word.replace(/ -?\d+$/, '')
