@@ -149,6 +149,7 @@ t.test('the alternate endpoint: believed only where it knows the first one', asy
   const table: [typeof said | undefined, Sample[], believed: boolean, wrong: boolean][] = [
     [said, [there, there], true, false],
     [said, [there, mapped(undefined)], true, false],
+    [said, [sample(answer(6000, { other: { address: B, port: 3478 } }))], true, false], // coturn
     [undefined, [], false, false],
     [said, [mapped(undefined), mapped(undefined)], false, true],
     [{ address: A, port: 3479 }, [there], false, true],

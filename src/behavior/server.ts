@@ -11,8 +11,8 @@ export type Alternate = {
 }
 
 /**
- * RFC 5780 s.6: OTHER-ADDRESS has another address and another port. Who answers there must name the first address in
- * turn: it might be a server of somebody else's, or nobody.
+ * RFC 5780 s.6: OTHER-ADDRESS has another address and another port. Who answers there must name one of the
+ * two addresses in turn: it might be a server of somebody else's, or nobody.
  */
 export const alternateOf = (server: Endpoint, said: Endpoint | undefined, there: readonly Sample[]): Alternate => {
   if (!said) return { endpoint: undefined, because: 'the server has one address', isWrong: false }
@@ -22,7 +22,8 @@ export const alternateOf = (server: Endpoint, said: Endpoint | undefined, there:
     return wrong(`${about} does not differ from the server in both address and port`)
   const answers = there.flatMap(({ answer }) => answer ?? [])
   if (answers.length === 0) return wrong(`${about} does not answer`)
-  const isMutual = answers.every(({ other }) => other?.address === server.address)
-  if (!isMutual) return wrong(`${about} is a server that does not know this one`)
+  // coturn names its second address everywhere, there too.
+  const isKnown = answers.every(({ other }) => other?.address === server.address || other?.address === said.address)
+  if (!isKnown) return wrong(`${about} is a server that does not know this one`)
   return { endpoint: said, because: `${about} answers`, isWrong: false }
 }

@@ -38,7 +38,8 @@ export const verdictOf = (evidence: Evidence, own: readonly string[]): Verdict |
   const mappingTests = evidence.mapping.map(({ one, two, three, otherPort }) =>
     isBelieved ? { one, two, three } : { one, otherPort },
   )
-  const mapping = mappingOf(mappingTests, own)
+  const found = mappingOf(mappingTests, own)
+  const mapping = found.is === 'unknown' && !isBelieved ? unknown(alternate.because) : found
   const filtering = isBelieved ? filteringOf(evidence.filtering, server, mapping.is) : unknown(alternate.because)
   return {
     server,
@@ -59,14 +60,19 @@ export const isPunchable = ({ mapping }: Verdict): boolean => mapping.is === EI
 export const sentenceOf = (verdict: Verdict): string => {
   const { translated, mapping, filtering } = verdict
   const filter = filtering.is === 'unknown' ? 'a filtering that is not known' : `${filtering.is} filtering`
-  if (!translated)
-    return filtering.is === EI
-      ? 'You are not behind a NAT, and nothing is filtered: every peer can reach you.'
-      : `You are not behind a NAT, but maybe a firewall with ${filter}: hole punching works with nearly every peer.`
+  if (!translated) return untranslated(verdict)
   if (mapping.is === 'unknown') return `You are behind a NAT whose mapping behavior is unknown: ${mapping.because}.`
   if (mapping.is === EI)
-    return `You are behind an endpoint-independent mapping with ${filter}: hole punching works with most peers.`
+    return `You are behind an endpoint-independent mapping with ${filter}: ${filtering.is === EI ? 'every peer can reach you at your mapped endpoint' : 'hole punching works with most peers'}.`
   return `You are behind an ${mapping.is} mapping with ${filter}: ${remedyOf(verdict)}`
+}
+
+const untranslated = ({ filtering }: Verdict): string => {
+  if (filtering.is === 'unknown')
+    return 'You are not behind a NAT; whether a firewall filters is unknown: hole punching works with most peers.'
+  return filtering.is === EI
+    ? 'You are not behind a NAT, and nothing is filtered: every peer can reach you.'
+    : `You are not behind a NAT, but a firewall with ${filtering.is} filtering: hole punching works with most peers.`
 }
 
 const remedyOf = ({ ports, filtering }: Verdict): string => {
