@@ -18,6 +18,8 @@ export type LifetimeEvidence = {
 const spacingMs = 20
 /** Linux takes a flow for a stream when it is older than two seconds. */
 const streamAfterMs = 2500
+/** Silence is asked about often enough for a way of half a second. */
+const pausesMs = pacesFor(500).silent
 
 export const createLifetimeProbe = (
   outside: Outside,
@@ -29,7 +31,6 @@ export const createLifetimeProbe = (
   const rungs: Rung[] = []
   let open = 0
   let isDone = false
-  let paces = pacesFor(0)
 
   const finish = (problem: string | undefined, nowMs: number): void => {
     if (isDone) return
@@ -61,7 +62,7 @@ export const createLifetimeProbe = (
     done: (alive: boolean, sent: number, nowMs: number) => void,
   ): void =>
     exchanges.ask(
-      { test: 'lifetime', socket: asker, to: server, responsePort: mapped.port, pausesMs: paces.silent },
+      { test: 'lifetime', socket: asker, to: server, responsePort: mapped.port, pausesMs },
       nowMs,
       ({ answer, sent }, atMs) => done(answer?.errorCode === undefined && answer !== undefined, sent, atMs),
     )

@@ -23,10 +23,13 @@ export type Lifetime = {
   readonly because: string
 }
 
-/** A second apart at first, four seconds in the end: so that the middle is at most two seconds off. */
+/**
+ * A second apart at first, four seconds in the end: so that the middle is at most two seconds off. Lifetimes are whole
+ * seconds, mostly; to ask at the very moment of their end would be a toss.
+ */
 export const agesMs = (longestMs: number): number[] => {
   const ages: number[] = []
-  for (let age = 1000; age <= longestMs; age += age < 12_000 ? 1000 : age < 40_000 ? 2000 : 4000) ages.push(age)
+  for (let age = 1500; age <= longestMs; age += age < 12_000 ? 1000 : age < 40_000 ? 2000 : 4000) ages.push(age)
   return ages
 }
 
