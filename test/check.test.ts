@@ -24,8 +24,6 @@ const [EI, AD, APD] = behaviors
 const [A, B] = ['203.0.113.10', '203.0.113.11']
 const [p, q] = [3478, 3479]
 
-t.after(stopAll)
-
 type Behave = (
   request: Decoded,
   at: Endpoint,
@@ -205,6 +203,7 @@ t.test('what the other testers say, in our words', async t => {
 })
 
 t.test('the command: mistakes, silence, and a server with two addresses', async t => {
+  t.after(stopAll)
   const [port, otherPort, nobody] = await Promise.all([freePort(), freePort(), freePort()])
   const run = async (...args: string[]) => {
     const program = start('nat-lab', args)
