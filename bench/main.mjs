@@ -2,11 +2,11 @@
 import minimist from 'minimist'
 import { serverNodeArguments } from './children.mjs'
 
-const subjects = ['cost', 'scale', 'stun', 'burst', 'startup', 'connect', 'memory']
+const subjects = ['cost', 'scale', 'stun', 'burst', 'startup', 'connect', 'check', 'memory']
 
 const help = `Usage: npm run bench -- [--only SUBJECT]... [--json]
 
-Measures the server and the client, on loopback, in about two minutes.
+Measures the server, the client and nat-lab check, on loopback, in about two minutes.
 
 Options:
       --only SUBJECT   this one only: ${subjects.join(', ')}; may be repeated

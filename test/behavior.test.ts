@@ -190,6 +190,8 @@ t.test('port assignment: a sequence is told from contiguity by a question downwa
   t.equal(contiguous.is, 'contiguous')
   const sequence = portsSeen([5000, 9000], [5001, 9001], [5002, 9002], [5003, 9003], [4999, 9004])
   t.match(sequence, { is: 'sequential', delta: 1 })
+  const upwards = portsSeen([5000, 9000], [5001, 9001], [5002, 9002], [5003, 9003])
+  t.match(upwards, { is: 'sequential', delta: 1 }, 'nobody asked downwards')
 })
 
 t.test('port assignment: nothing that is random passes for a pattern', async t => {
