@@ -154,6 +154,8 @@ t.test('the alternate endpoint: believed only where it knows the first one', asy
     [said, [mapped(undefined), mapped(undefined)], false, true],
     [{ address: A, port: 3479 }, [there], false, true],
     [{ address: B, port: 3478 }, [there], false, true],
+    [{ address: '192.168.1.1', port: 3479 }, [there], false, true],
+    [{ address: '239.1.1.1', port: 3479 }, [there], false, true],
     [said, [sample(answer(6000, { other: undefined }))], false, true],
     [said, [sample(answer(6000, { other: { address: '192.0.2.1', port: 3478 } }))], false, true],
   ]

@@ -100,6 +100,18 @@ t.test('servers that lie are warned of, and nothing is concluded from what they 
   }
 })
 
+t.test('a server can point at our neighbours, and nothing is sent to them', async t => {
+  for (const address of ['10.1.0.7', '127.0.0.1', '169.254.1.1', '224.0.0.1', '255.255.255.255']) {
+    const { evidence, verdict } = probeWith(profileNamed('portrest'), (request, at) => ({
+      ...honest(request, at, at),
+      attributes: [otherAddress({ address, port: q })],
+    }))
+    const text = JSON.stringify({ ...evidence, other: undefined })
+    t.notMatch(text, `"to":{"address":"${address}`, address)
+    t.match(verdict?.warnings, [/is not of the server's network/], address)
+  }
+})
+
 t.test('servers that can less than they should: filtering is unknown, mapping is not', async t => {
   const servers: Record<string, Behave> = {
     'ignores CHANGE-REQUEST': (_request, at) => ({ attributes: [otherAddress(opposite(at))] }),

@@ -2,7 +2,7 @@
 // who answers, then how ports are assigned, one fresh socket after the other, and then everything else at the same time,
 // each test on a socket of its own that the server has seen and nobody else.
 import type { Change } from '../dialects/stun/forms.ts'
-import { type Endpoint, sameEndpoint } from '../endpoint.ts'
+import type { Endpoint } from '../endpoint.ts'
 import type { Core } from './drive.ts'
 import { type Outside, type Socket, createExchanges } from './exchanges.ts'
 import type { FilteringTests } from './filtering.ts'
@@ -10,6 +10,7 @@ import type { HairpinTest } from './hairpinning.ts'
 import type { MappingTests } from './mapping.ts'
 import { type Paces, firstPausesMs, pacesFor } from './paces.ts'
 import { type Sample, mappedOf } from './samples.ts'
+import { mayBeAsked } from './server.ts'
 
 export type Evidence = {
   /** The first of those asked that answered. */
@@ -49,11 +50,13 @@ export const createProbe = (
   let hairpin: { sent: number; arrived: number } | undefined
   let hairpinSockets: readonly number[] = []
   let server: Endpoint | undefined
+  let said: Endpoint | undefined
+  /** Where what was said is a place to send to. */
   let other: Endpoint | undefined
   let paces: Paces = pacesFor(0)
 
   const finish = (nowMs: number): void =>
-    onDone({ server, other, ports, mapping, filtering: { ...filtering, controls }, early, hairpin }, nowMs)
+    onDone({ server, other: said, ports, mapping, filtering: { ...filtering, controls }, early, hairpin }, nowMs)
 
   const find = (socket: Socket, nowMs: number): void => {
     let silent = 0
@@ -61,7 +64,8 @@ export const createProbe = (
       if (server) return
       if (!sample.answer?.mapped) return void (++silent === servers.length && finish(atMs))
       server = sample.to
-      other = sample.answer.other
+      said = sample.answer.other
+      other = said && mayBeAsked(server, said) ? said : undefined
       // Which of several requests was answered is not known: rather too long than too short.
       paces = pacesFor(sample.answer.afterMs)
       ports.push(sample)
@@ -112,33 +116,35 @@ export const createProbe = (
     const end = (atMs: number): void => {
       if (--running === 0) finish(atMs)
     }
+    const run = (
+      on: Bound | undefined,
+      what: (on: Bound, nowMs: number, end: (atMs: number) => void) => void,
+    ): void => {
+      if (!on) return
+      running++
+      what(on, nowMs, end)
+    }
     const [a, b, two, three, four, one, another] = bound
-    for (const each of [a, b]) {
-      if (!each) continue
-      running++
-      testMapping(each, nowMs, each === a, end)
+    run(a, (on, atMs, end) => testMapping(on, atMs, end, controlled => testControls(on.socket, controlled, end)))
+    run(b, (on, atMs, end) => testMapping(on, atMs, end, end))
+    if (other) {
+      run(two, testEarly)
+      run(four, (on, atMs, end) =>
+        askFrom('filtering IV', on.socket, addressOnly, atMs, (sample, endMs) => {
+          filtering.four = sample
+          end(endMs)
+        }),
+      )
     }
-    if (two) {
-      running++
-      testEarly(two, nowMs, end)
-    }
-    for (const [name, each, change] of [
-      ['three', three, portOnly],
-      ['four', four, addressOnly],
-    ] as const) {
-      // A server with one address can still change its port.
-      if (!each || (name === 'four' && !other)) continue
-      running++
-      askFrom(`filtering ${name === 'three' ? 'III' : 'IV'}`, each.socket, change, nowMs, (sample, atMs) => {
-        filtering[name] = sample
-        if (name === 'three' && a && !other && sample.answer) return askOtherPort(a, sample.answer.from, atMs, end)
-        end(atMs)
-      })
-    }
-    if (one && another) {
-      running++
-      testHairpin(one, another, nowMs, end)
-    }
+    // A server with one address can still change its port.
+    run(three, (on, atMs, end) =>
+      askFrom('filtering III', on.socket, portOnly, atMs, (sample, answeredMs) => {
+        filtering.three = sample
+        if (a && !other && sample.answer) askOtherPort(a, sample.answer.from, answeredMs, end)
+        else end(answeredMs)
+      }),
+    )
+    run(another, (on, atMs, end) => (one ? testHairpin(one, on, atMs, end) : end(atMs)))
     end(nowMs)
   }
 
@@ -160,12 +166,13 @@ export const createProbe = (
     if (server) exchanges.ask({ test, socket, to: server, change, pausesMs: paces.silent }, nowMs, done)
   }
 
+  /** Ends where there is nothing to ask; otherwise goes on to what comes next. */
   const testMapping = (
     { socket, sample: one }: Bound,
     nowMs: number,
-    isFirst: boolean,
     end: (atMs: number) => void,
-  ) => {
+    next: (atMs: number) => void,
+  ): void => {
     if (!server || !other || other.address === server.address) {
       mapping.push({ one })
       return end(nowMs)
@@ -174,8 +181,7 @@ export const createProbe = (
     const onAnswer = (atMs: number): void => {
       if (!found.two || !found.three) return
       mapping.push({ one, ...found })
-      if (isFirst) return testControls(socket, atMs, end)
-      end(atMs)
+      next(atMs)
     }
     ask('mapping II', socket, { address: other.address, port: server.port }, nowMs, (sample, atMs) => {
       found.two = sample
@@ -211,18 +217,20 @@ export const createProbe = (
     })
   }
 
-  const askOtherPort = ({ socket }: Bound, to: Endpoint, nowMs: number, end: (atMs: number) => void): void =>
+  const askOtherPort = ({ socket }: Bound, to: Endpoint, nowMs: number, end: (atMs: number) => void): void => {
+    if (!server || to.address !== server.address || to.port === server.port) return end(nowMs)
     ask('mapping, other port', socket, to, nowMs, (otherPort, atMs) => {
       const [first] = mapping
-      if (first && server && to.address === server.address && !sameEndpoint(to, server))
-        mapping[0] = { ...first, otherPort }
+      if (first) mapping[0] = { ...first, otherPort }
       end(atMs)
     })
+  }
 
   /** What arrives is counted, and not answered. */
   const testHairpin = (one: Bound, another: Bound, nowMs: number, end: (atMs: number) => void): void => {
     const [toOne, toAnother] = [mappedOf(one.sample), mappedOf(another.sample)]
-    if (!toOne || !toAnother) return end(nowMs)
+    if (!server || !toOne || !toAnother) return end(nowMs)
+    if (!mayBeAsked(server, toOne) || !mayBeAsked(server, toAnother)) return end(nowMs)
     hairpin = { sent: 0, arrived: 0 }
     hairpinSockets = [one.socket.id, another.socket.id]
     let open = 2

@@ -1,5 +1,5 @@
 // Law: pure. What can be believed of the server: without an alternate endpoint that holds, some questions have no answer.
-import { type Endpoint, formatEndpoint } from '../endpoint.ts'
+import { type Endpoint, classifyAddress, familyOf, formatEndpoint } from '../endpoint.ts'
 import type { Sample } from './samples.ts'
 
 export type Alternate = {
@@ -8,6 +8,15 @@ export type Alternate = {
   readonly because: string
   /** What the server says does not hold. */
   readonly isWrong: boolean
+}
+
+/** A server may say anything. It does not get us to send to the hosts around us, unless it is one of them. */
+export const mayBeAsked = (server: Endpoint, other: Endpoint): boolean => {
+  const place = classifyAddress(other.address)
+  return (
+    familyOf(other.address) === familyOf(server.address) &&
+    (place === 'global' || place === classifyAddress(server.address))
+  )
 }
 
 /**
@@ -20,6 +29,7 @@ export const alternateOf = (server: Endpoint, said: Endpoint | undefined, there:
   const wrong = (because: string): Alternate => ({ endpoint: undefined, because, isWrong: true })
   if (said.address === server.address || said.port === server.port)
     return wrong(`${about} does not differ from the server in both address and port`)
+  if (!mayBeAsked(server, said)) return wrong(`${about} is not of the server's network`)
   const answers = there.flatMap(({ answer }) => answer ?? [])
   if (answers.length === 0) return wrong(`${about} does not answer`)
   // coturn names its second address everywhere, there too.
