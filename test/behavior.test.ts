@@ -2,6 +2,7 @@
 // right. Here nothing touches a real socket; check.test.ts is about the command.
 import fc from 'fast-check'
 import t from 'tap'
+import { createExchanges } from '../src/behavior/exchanges.ts'
 import { type FilteringTests, enoughRequests, filteringOf } from '../src/behavior/filtering.ts'
 import { earlyOf } from '../src/behavior/early.ts'
 import { hairpinningOf } from '../src/behavior/hairpinning.ts'
@@ -11,6 +12,7 @@ import { type MappingTests, mappingOf } from '../src/behavior/mapping.ts'
 import { portsOf } from '../src/behavior/ports.ts'
 import type { Answer, Sample } from '../src/behavior/samples.ts'
 import { alternateOf } from '../src/behavior/server.ts'
+import { type Decoded, binding, decode, encode } from '../src/dialects/stun/message.ts'
 import { type Behavior, behaviors, profileNamed } from '../src/nat-profile.ts'
 import {
   drawProfile,
@@ -78,6 +80,34 @@ t.test('mapping behavior: a hash that gives two flows one port fools a socket, a
   t.equal(mappingOf([byChance], own).is, EI)
   t.equal(mappingOf([byChance, dependent], own).is, AD)
   t.equal(mappingOf([dependent, byChance], own).is, AD)
+})
+
+t.test('an answer counts on the socket that asked: two of ours may share an external port', async t => {
+  const asked: Uint8Array[] = []
+  const exchanges = createExchanges({
+    open: () => {},
+    send: (_id, bytes) => void asked.push(bytes),
+    randomBytes: count => new Uint8Array(count).fill(asked.length),
+  })
+  const [one, other] = [1, 2].map(id => ({ id, localPort: 5000 + id }))
+  if (!one || !other) return
+  const answered: string[] = []
+  const ask = (test: string, response?: { socket: typeof one; port: number }): Uint8Array => {
+    const question = { test, socket: one, to: server, pausesMs: [100], ...(response && { response }) }
+    exchanges.ask(question, 0, sample => void answered.push(`${test} ${sample.answer ? 'answered' : 'silent'}`))
+    const attributes = [{ name: 'XOR-MAPPED-ADDRESS', value: { address: X, port: 6000 } }] as const
+    const { transactionId } = decode(asked.at(-1) ?? new Uint8Array()) as Decoded
+    return encode({ class: 'success response', method: binding, transactionId, attributes })
+  }
+  const plain = ask('plain')
+  t.notOk(exchanges.receive(other.id, plain, server, 10))
+  t.ok(exchanges.receive(one.id, plain, server, 20))
+  const elsewhere = ask('elsewhere', { socket: other, port: 6000 })
+  t.notOk(exchanges.receive(one.id, elsewhere, server, 30), 'a server that ignores RESPONSE-PORT')
+  t.ok(exchanges.receive(other.id, elsewhere, server, 40))
+  ask('silence')
+  exchanges.tick(100)
+  t.same(answered, ['plain answered', 'elsewhere answered', 'silence silent'])
 })
 
 t.test('mapping behavior: what a server with one address can tell', async t => {

@@ -20,8 +20,8 @@ export type Question = {
   readonly socket: Socket
   readonly to: Endpoint
   readonly change?: Change
-  /** The answer is to come to that port of ours, as the server sees it (RFC 5780 s.7.5). */
-  readonly responsePort?: number
+  /** The answer is to come to that socket, which the server sees at that port (RFC 5780 s.7.5). Default: who asked. */
+  readonly response?: { readonly socket: Socket; readonly port: number }
   /** From each request to the next, and from the last one until it is given up. */
   readonly pausesMs: readonly number[]
 }
@@ -70,7 +70,7 @@ export const createExchanges = (outside: Outside) => {
       const transactionId = newTransactionId(outside.randomBytes(12))
       const attributes: Attribute[] = []
       if (question.change) attributes.push({ name: 'CHANGE-REQUEST', value: question.change })
-      if (question.responsePort !== undefined) attributes.push({ name: 'RESPONSE-PORT', value: question.responsePort })
+      if (question.response) attributes.push({ name: 'RESPONSE-PORT', value: question.response.port })
       const bytes = encode({ class: 'request', method: binding, transactionId, attributes })
       const asked = { question, firstMs: nowMs, sent: 0, nextMs: nowMs, bytes, done }
       pending.set(keyOf(transactionId), asked)
@@ -81,13 +81,17 @@ export const createExchanges = (outside: Outside) => {
       timers.add({ atMs: nowMs + ms, run })
     },
 
-    /** True where it was an answer to one of ours, on whatever socket. */
-    receive(bytes: Uint8Array, from: Endpoint, nowMs: number): boolean {
+    /** True where it was an answer to one of ours, on the socket that it is for: others may share its external port. */
+    receive(id: number, bytes: Uint8Array, from: Endpoint, nowMs: number): boolean {
       const message = decode(bytes)
       if (typeof message === 'string' || !message.class.endsWith('response')) return false
       const key = keyOf(message.transactionId)
       const asked = pending.get(key)
       if (!asked || message.method !== binding) return false
+      const { socket, response } = asked.question
+      // An error says that the server does not answer elsewhere: it comes to who asked.
+      if (id !== socket.id && id !== response?.socket.id) return false
+      if (response && id === socket.id && message.class === 'success response') return false
       const mapped = first(message, 'XOR-MAPPED-ADDRESS') ?? first(message, 'MAPPED-ADDRESS')
       const error = message.class === 'error response' ? (first(message, 'ERROR-CODE')?.code ?? 500) : undefined
       if (error === undefined && !mapped) return false

@@ -57,12 +57,13 @@ export const createLifetimeProbe = (
   /** Whether the socket of that mapping hears what the server answers to another one's question. */
   const isAlive = (
     asker: Socket,
+    socket: Socket,
     mapped: Endpoint,
     nowMs: number,
     done: (alive: boolean, sent: number, nowMs: number) => void,
   ): void =>
     exchanges.ask(
-      { test: 'lifetime', socket: asker, to: server, responsePort: mapped.port, pausesMs },
+      { test: 'lifetime', socket: asker, to: server, response: { socket, port: mapped.port }, pausesMs },
       nowMs,
       ({ answer, sent }, atMs) => done(answer?.errorCode === undefined && answer !== undefined, sent, atMs),
     )
@@ -72,7 +73,7 @@ export const createLifetimeProbe = (
       const rest = (restMs: number): void =>
         exchanges.after(ageMs, restMs, askedMs => {
           if (isOver(rungs.filter(rung => rung.habit === habit))) return end(askedMs)
-          isAlive(asker, mapped, askedMs, (alive, sent, atMs) => {
+          isAlive(asker, socket, mapped, askedMs, (alive, sent, atMs) => {
             rungs.push({ habit, ageMs, alive, sent })
             end(atMs)
           })
@@ -86,8 +87,8 @@ export const createLifetimeProbe = (
 
   /** A server that can't answer to another port, or comes to another address of ours, would make all mappings look dead. */
   const begin = (asker: Socket): void =>
-    bind((_socket, mapped, boundMs) =>
-      isAlive(asker, mapped, boundMs, (alive, _sent, atMs) => {
+    bind((socket, mapped, boundMs) =>
+      isAlive(asker, socket, mapped, boundMs, (alive, _sent, atMs) => {
         if (!alive) return finish('the server does not answer to a RESPONSE-PORT', atMs)
         const plan = agesMs(longestMs).flatMap(ageMs => habits.map(habit => ({ habit, ageMs })))
         open = plan.length
@@ -100,13 +101,10 @@ export const createLifetimeProbe = (
   return {
     start() {
       open = 1
-      bind(asker => {
-        open = 1
-        begin(asker)
-      })
+      bind(asker => begin(asker))
     },
     opened: exchanges.opened,
-    receive: (_id, bytes, from, nowMs) => void exchanges.receive(bytes, from, nowMs),
+    receive: (id, bytes, from, nowMs) => void exchanges.receive(id, bytes, from, nowMs),
     tick: exchanges.tick,
     deadline: exchanges.deadline,
   }

@@ -124,7 +124,8 @@ export const createProbe = (
       running++
       what(on, nowMs, end)
     }
-    const [a, b, two, three, four, one, another] = bound
+    // Not neighbours: where contiguity is kept, what befalls one befalls the other.
+    const [a, two, b, three, four, one, another] = bound
     run(a, (on, atMs, end) => testMapping(on, atMs, end, controlled => testControls(on.socket, controlled, end)))
     run(b, (on, atMs, end) => testMapping(on, atMs, end, end))
     if (other) {
@@ -247,7 +248,7 @@ export const createProbe = (
     start: () => exchanges.open(0, (socket, openedMs) => (socket ? find(socket, openedMs) : finish(openedMs))),
     opened: exchanges.opened,
     receive(id, bytes, from, nowMs) {
-      if (exchanges.receive(bytes, from, nowMs) || !hairpin) return
+      if (exchanges.receive(id, bytes, from, nowMs) || !hairpin) return
       if (hairpinSockets.includes(id) && exchanges.isOwn(bytes)) hairpin.arrived++
     },
     tick: exchanges.tick,

@@ -13,7 +13,7 @@ export const createReach = (outside: Outside, to: Endpoint, onDone: (sample: Sam
         socket ? ask({ test: 'binding', socket, to, pausesMs: firstPausesMs }, nowMs, onDone) : onDone(undefined),
       ),
     opened,
-    receive: (_id, bytes, from, nowMs) => void receive(bytes, from, nowMs),
+    receive: (id, bytes, from, nowMs) => void receive(id, bytes, from, nowMs),
     tick,
     deadline,
   }
