@@ -2,11 +2,11 @@
 import minimist from 'minimist'
 import { serverNodeArguments } from './children.mjs'
 
-const subjects = ['cost', 'scale', 'stun', 'burst', 'startup', 'connect', 'memory', 'lab']
+const subjects = ['cost', 'scale', 'stun', 'burst', 'startup', 'connect', 'check', 'memory', 'lab']
 
 const help = `Usage: npm run bench -- [--only SUBJECT]... [--json]
 
-Measures the server and the client, on loopback, and the lab, in about two and a half minutes.
+Measures the server, the client and nat-lab check, on loopback, and the lab, in about three minutes.
 
 Options:
       --only SUBJECT   this one only: ${subjects.join(', ')}; may be repeated

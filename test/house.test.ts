@@ -38,15 +38,16 @@ const allowed: Record<string, string[]> = {
   dialects: ['dialects', ...ground],
   server: ['server', 'dialects', ...ground],
   client: ['client', 'dialects', ...ground],
+  behavior: ['behavior', 'dialects', ...ground],
   sim: ['sim', 'endpoint.ts', 'host.ts', 'nat-profile.ts'],
   kernel: ['kernel', ...ground],
   host: ['host', 'endpoint.ts', 'host.ts', 'errors.ts'],
-  report: ['report', 'lab', 'sim', ...ground],
-  cli: ['cli', 'lab', 'report', 'sim', 'kernel', 'server', 'client', 'dialects', 'host', ...ground],
+  report: ['report', 'lab', 'behavior', 'sim', ...ground],
+  cli: ['cli', 'behavior', 'lab', 'report', 'sim', 'kernel', 'server', 'client', 'dialects', 'host', ...ground],
   'library.ts': ['server', 'client', 'host', ...ground],
   // It has the public names of the lab, what draws its traces included.
   'lab/index.ts': ['lab', 'report', 'sim', ...ground],
-  lab: ['lab', 'sim', 'kernel', 'server', 'client', 'dialects', ...ground],
+  lab: ['lab', 'behavior', 'sim', 'kernel', 'server', 'client', 'dialects', ...ground],
   'index.ts': ['library.ts', 'server', 'client', ...ground],
   ...Object.fromEntries(ground.map(file => [file, pure])),
 }
@@ -65,7 +66,7 @@ t.test('nobody imports a room that is none of its business', async t => {
 })
 
 t.test('server and client know nothing of the simulation, nor of real sockets', async t => {
-  for (const file of files.filter(file => /^(server|client|dialects)\//.test(file))) {
+  for (const file of files.filter(file => /^(server|client|behavior|dialects)\//.test(file))) {
     t.notMatch(importsOf(file).join(' '), /\b(sim|kernel|host\/node|node:dgram|node:net|node:fs|node:timers)\b/, file)
     t.notMatch(sources.get(file) ?? '', /\bsim\//, file)
   }

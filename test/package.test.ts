@@ -2,7 +2,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import t from 'tap'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -40,7 +40,10 @@ t.test('packed, installed elsewhere, run', async t => {
     packages: Record<string, { dev?: boolean }>
   }
   for (const [path, { dev }] of Object.entries(lock.packages)) {
-    if (path !== '' && !dev) execFileSync('cp', ['-r', join(root, path), modules])
+    // Within another one's folder it came along with that.
+    if (path === '' || dev || path.lastIndexOf('node_modules/') > 0) continue
+    mkdirSync(join(elsewhere, dirname(path)), { recursive: true })
+    execFileSync('cp', ['-r', join(root, path), join(elsewhere, path)])
   }
   writeFileSync(join(elsewhere, 'package.json'), '{ "type": "module" }')
 
@@ -48,6 +51,7 @@ t.test('packed, installed elsewhere, run', async t => {
   t.match(run(elsewhere, client, '--help').stdout, 'Usage: test-client')
   const lab = run(elsewhere, join(modules, 'stage-manager/bin/nat-lab'), 'run', 'two-layers', '--trials', '2')
   t.match(lab.stdout, /2\/2 [\s\S]*To repeat: nat-lab run two-layers --trials 2\n$/, lab.stderr)
+  t.match(run(elsewhere, join(modules, 'stage-manager/bin/nat-lab'), 'check', '--help').stdout, 'Usage: nat-lab check')
   const readme = readFileSync(join(modules, 'stage-manager/README.md'), 'utf8')
   const example = /```js\n([\s\S]*?)```/.exec(readme)?.[1] ?? ''
   t.match(example, "from 'stage-manager'")

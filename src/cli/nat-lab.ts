@@ -15,6 +15,8 @@ Commands:
   ladder FILE      the packets of a real run, recorded with test-client --trace
   run FILE         an experiment out of a file, swept over any of its fields
   figures [NAME]   published figures measured here: ours, theirs and the interval side by side
+  check            what kind of NAT this machine is behind
+  accuracy         how often check is right, behind every NAT behavior of the lab
 
 nat-lab COMMAND --help says more about each.
 
@@ -34,6 +36,8 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   ladder: () => import('./lab-ladder.ts'),
   run: () => import('./lab-run.ts'),
   figures: () => import('./lab-figures.ts'),
+  check: () => import('./lab-check.ts'),
+  accuracy: () => import('./lab-accuracy.ts'),
 }
 
 export const main = (args: readonly string[]): Promise<never> =>
