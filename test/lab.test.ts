@@ -480,7 +480,7 @@ t.test('a mistake is one line with its remedy', async t => {
   t.equal(mistyped.stdout, '')
   t.match(
     mistyped.stderr,
-    /^nat-lab: no command "matrx": did you mean matrix\? There are matrix, agree, why, ladder, run, figures; .*\n$/,
+    /^nat-lab: no command "matrx": did you mean matrix\? There are matrix, .*; .*\n$/,
   )
 })
 
