@@ -478,10 +478,7 @@ t.test('a mistake is one line with its remedy', async t => {
   const mistyped = lab('matrx', '--json')
   t.equal(await mistyped.ended(), 2)
   t.equal(mistyped.stdout, '')
-  t.match(
-    mistyped.stderr,
-    /^nat-lab: no command "matrx": did you mean matrix\? There are matrix, .*; .*\n$/,
-  )
+  t.match(mistyped.stderr, /^nat-lab: no command "matrx": did you mean matrix\? There are matrix, .*; .*\n$/)
 })
 
 t.test('each command has help', async t => {
