@@ -1,0 +1,35 @@
+// The simulated NATs against those of the kernel: they agree, and a profile that does not do what its name says is caught.
+import t from 'tap'
+import { conditionsOf } from '../src/cli/lab-options.ts'
+import { runTrials } from '../src/cli/trials.ts'
+import { type World, kernelWorld, simWorld } from '../src/cli/worlds.ts'
+import { kernelAvailability } from '../src/kernel/available.ts'
+import { compare, differ, fewestTrials } from '../src/lab/agreement.ts'
+import { type Cell, pairsOf, planTrials } from '../src/lab/matrix.ts'
+import { builtInSites, sitesWith } from '../src/lab/sites.ts'
+import { profileNamed } from '../src/nat-profile.ts'
+
+const available = await kernelAvailability()
+const skip = 'why' in available ? available.why : false
+
+const pairs = pairsOf(['none', 'portrest', 'symrand'])
+
+const cellsIn = (world: World, sites = builtInSites): Promise<Cell[]> => {
+  const trials = planTrials({ pairs, trials: fewestTrials, seed: 1, sites, ...conditionsOf('kernel') })
+  return runTrials({ world, trials, howToResume: '' })
+}
+
+const differences = (sim: readonly Cell[], kernel: readonly Cell[]): string[] =>
+  sim.flatMap((cell, i) => {
+    const other = kernel[i]
+    return other && differ(compare(cell, other)) ? [`${cell.a} x ${cell.b}`] : []
+  })
+
+t.test('simulation and kernel agree, and a false profile is caught', { skip, timeout: 120_000 }, async t => {
+  const kernel = await cellsIn(await kernelWorld())
+  t.equal(kernel.length, 6)
+  t.same(differences(await cellsIn(simWorld), kernel), [])
+
+  const falsified = sitesWith([{ ...profileNamed('fullcone'), name: 'portrest' }])
+  t.same(differences(await cellsIn(simWorld, falsified), kernel), ['portrest x symrand'], 'it lets strangers in')
+})
