@@ -13,10 +13,12 @@ import {
   rowOf,
   shuffledNames,
 } from '../lab/accuracy.ts'
+import { tableHtml } from '../report/heatmap.ts'
 import { jsonText } from '../report/json.ts'
 import { type Align, tableText } from '../report/table.ts'
 import { seededRandom } from '../sim/random.ts'
 import type { KernelRun } from './accuracy-kernel.ts'
+import { htmlHelp, makePage, outputs, writeOutputs } from './lab-outputs.ts'
 import { parseOptions } from './options.ts'
 import { type Tester, isRight, testers } from './other-testers.ts'
 import { createProgress } from './progress.ts'
@@ -34,7 +36,7 @@ Options:
   --one-address    the server has one address only (sim)
   --others         run ${testers.join(' and ')} behind the same NATs (kernel)
   --seed S         of the order and the parameters (1)
-  --json           print {world, trials, lossPercent, rows, confusion, others} as JSON
+${htmlHelp}  --json           print {world, trials, lossPercent, rows, confusion, others} as JSON
   -h, --help       print this help
 
 Exit codes: 0 nothing wrong was said, 1 something was, 2 usage, or no kernel lab on this machine
@@ -47,6 +49,7 @@ const table = {
   'one-address': { kind: 'switch' },
   others: { kind: 'switch' },
   seed: { kind: 'count' },
+  html: outputs.html,
   json: { kind: 'switch' },
   help: { kind: 'switch', short: 'h' },
 } as const
@@ -87,10 +90,21 @@ export const command = async (args: readonly string[]): Promise<number> => {
   const confusion = Object.fromEntries(properties.map(property => [property, confusionOf(property, runs)]))
   const others = withOthers ? everyProfile.map(name => othersOf(name, runs)) : undefined
   const mistakes = rows.flatMap(row => row.mistakes)
+  writeOutputs(options, {
+    html: () =>
+      makePage({
+        title: 'How often are the verdicts right?',
+        about: `Right/wrong/unknown of ${trials} runs behind each NAT, in the ${world} world, ${lossPercent} % loss.`,
+        sections: [
+          tableHtml(tableOf(rows, runs, withOthers)),
+          ...properties.map(property => tableHtml(confusionTable(property, runs))),
+        ],
+      }),
+  })
   if (options['json']) process.stdout.write(`${jsonText({ world, trials, lossPercent, rows, confusion, others })}\n`)
   else {
-    process.stdout.write(`${rowsText(rows, runs, withOthers)}\n\n`)
-    for (const property of properties) process.stdout.write(`${confusionText(property, runs)}\n\n`)
+    process.stdout.write(`${text(tableOf(rows, runs, withOthers))}\n\n`)
+    for (const property of properties) process.stdout.write(`${text(confusionTable(property, runs))}\n\n`)
     for (const mistake of mistakes) process.stdout.write(`${colors.red(mistake)}\n`)
     process.stdout.write(`${runs.length} runs, ${mistakes.length} kinds of mistakes.\n`)
   }
@@ -167,27 +181,25 @@ const cellOf = (name: string, runs: readonly NamedRun[], tester: Tester, propert
 const scoreText = ({ right, wrong, unknown }: Readonly<Record<'right' | 'wrong' | 'unknown', number>>): string =>
   `${right}/${wrong}/${unknown}`
 
-const rowsText = (rows: readonly Row[], runs: readonly NamedRun[], withOthers: boolean): string => {
+const tableOf = (rows: readonly Row[], runs: readonly NamedRun[], withOthers: boolean): string[][] => {
   const shown: readonly Tester[] = withOthers ? testers : []
-  const head = [
-    'profile',
-    ...properties,
-    'slowest',
-    ...shown.flatMap(tester => [`${tester}: mapping`, 'filtering']),
-  ].map(text => colors.dim(text))
+  const head = ['profile', ...properties, 'slowest', ...shown.flatMap(tester => [`${tester}: mapping`, 'filtering'])]
   const body = rows.map(({ name, by, slowestMs }) => [
     name,
     ...properties.map(property => scoreText(by[property])),
     `${(slowestMs / 1000).toFixed(1)} s`,
     ...shown.flatMap(tester => [cellOf(name, runs, tester, 'mapping'), cellOf(name, runs, tester, 'filtering')]),
   ])
-  return tableText([head, ...body], ['left', ...head.map((): Align => 'right')])
+  return [head, ...body]
 }
 
-const confusionText = (property: Property, runs: readonly NamedRun[]): string => {
+const confusionTable = (property: Property, runs: readonly NamedRun[]): string[][] => {
   const confusion = confusionOf(property, runs)
   const words = [...new Set(confusion.flatMap(({ said }) => Object.keys(said)))].sort()
-  const head = [`${property}: is, said`, ...words].map(text => colors.dim(text))
+  const head = [`${property}: is, said`, ...words]
   const body = confusion.map(({ truth, said }) => [truth, ...words.map(word => String(said[word] ?? ''))])
-  return tableText([head, ...body], ['left', ...words.map((): Align => 'right')])
+  return [head, ...body]
 }
+
+const text = ([head = [], ...body]: string[][]): string =>
+  tableText([head.map(colors.dim), ...body], ['left', ...head.map((): Align => 'right')])

@@ -13,8 +13,10 @@ import { type Endpoint, type Family, classifyAddress, familyOf, formatEndpoint, 
 import { StageError } from '../errors.ts'
 import type { Host } from '../host.ts'
 import { createNodeHost } from '../host/node.ts'
-import { type Check, checkJson, checkText, exitCodeOf } from '../report/check.ts'
+import { type Check, checkJson, checkText, exitCodeOf, checkTable } from '../report/check.ts'
+import { tableHtml } from '../report/heatmap.ts'
 import { askGateway } from './gateway.ts'
+import { makePage, outputs, writeOutputs } from './lab-outputs.ts'
 import { parseOptions } from './options.ts'
 
 const defaultPorts = [8080, 3478]
@@ -31,6 +33,7 @@ Options:
       --lifetime      how long mappings live, too: takes as long as they do
       --longest S     seconds after which --lifetime gives up (300)
       --no-gateway    do not ask the gateway for its port-mapping protocols and its address
+      --html FILE     one page with all of it, for any browser
       --json          print one JSON object, and nothing else (docs/nat-check.md)
   -h, --help          print this help
 
@@ -43,6 +46,7 @@ const table = {
   lifetime: { kind: 'switch' },
   longest: { kind: 'seconds' },
   gateway: { kind: 'switch-off' },
+  html: outputs.html,
   json: { kind: 'switch' },
   help: { kind: 'switch', short: 'h' },
 } as const
@@ -63,6 +67,12 @@ export const command = async (args: readonly string[]): Promise<number> => {
     ports: port === undefined ? defaultPorts : [port],
     longestMs: options['lifetime'] ? 1000 * ((options['longest'] as number | undefined) ?? 300) : undefined,
     asksGateway: options['gateway'] as boolean,
+  })
+  writeOutputs(options, {
+    html() {
+      const { said, table } = checkTable(check)
+      return makePage({ title: 'What kind of NAT is this?', about: said, sections: [tableHtml(table)] })
+    },
   })
   process.stdout.write(`${options['json'] ? checkJson(check) : checkText(check, colors)}\n`)
   return exitCodeOf(check)

@@ -45,6 +45,12 @@ export const checkText = (check: Check, colors: Colors): string => {
   return [said, '', tableText(rows), ...verdict.warnings.map(text => colors.yellow(`Warning: ${text}.`))].join('\n')
 }
 
+/** The same for a page: a sentence, and a table with a head. */
+export const checkTable = (check: Check): { readonly said: string; readonly table: readonly string[][] } => ({
+  said: [sentence(check), ...(check.verdict?.warnings ?? []).map(text => `Warning: ${text}.`)].join(' '),
+  table: [['', 'it is', 'because'], ...(check.verdict ? rowsOf(check, check.verdict) : [])],
+})
+
 type Row = [name: string, is: string, because: string]
 
 const rowsOf = (check: Check, verdict: Verdict): Row[] => {
