@@ -1,87 +1,24 @@
 // Law: pure. The fixed-size circular phonebook: a known name overwrites its own slot in place, a new one takes the next
 // slot, past the last one it wraps onto the oldest, and sooner onto whoever never showed that it is there. Time comes in as
 // an argument; every operation takes constant time (a free slot is looked for only after one was given up).
-import { type Endpoint, endpointKey, familyOf, prefixOf, sameEndpoint } from './endpoint.ts'
+import { Doubtful } from './doubtful.ts'
+import { type Endpoint, endpointKey, sameEndpoint } from './endpoint.ts'
+import {
+  type Door,
+  type Entry,
+  type Life,
+  type Registered,
+  type Registration,
+  isOlder,
+  keepsNames,
+  keyOf,
+  lifeOf,
+  sameWords,
+} from './entry.ts'
 import { Order } from './order.ts'
 
-/** The dialect that a registrant came in by, and the only one it is spoken to in. */
-export type Door = (typeof doors)[number]
-export const doors = ['phonebook', 'connect', 'stun', 'directory', 'numbered'] as const
-
-/** How long an entry lives: while it is refreshed; until somebody takes it out; as long as its connection holds. */
-type Life = 'refreshed' | 'waiting' | 'held'
-const lifeOf = {
-  phonebook: 'refreshed',
-  stun: 'refreshed',
-  connect: 'waiting',
-  numbered: 'waiting',
-  directory: 'held',
-} as const satisfies Record<Door, Life>
-/** Their programs promise that a name is unique: it can't be taken through another door. */
-const keepsNames = { phonebook: false, stun: false, connect: false, numbered: true, directory: true }
 /** Who registers once and then waits is the first to make room after this time. */
 const longestWaitMs = 3_600_000
-
-export type Registration = {
-  readonly name: string
-  /** The room; '' is the common one. */
-  readonly stage: string
-  readonly endpoint: Endpoint
-  readonly door: Door
-  /** Which of the server's sockets it came in by, so that a push leaves by the same one. */
-  readonly via: number
-  /** Speaks the extensions of its dialect (`v=2`). */
-  readonly newer: boolean
-  /** The name that it wants to meet. */
-  readonly seek?: string | undefined
-  /** Local candidates, to be shown to a mutual seeker only. */
-  readonly hosts: readonly Endpoint[]
-}
-
-export type Entry = {
-  readonly name: string
-  readonly stage: string
-  readonly slot: number
-  endpoint: Endpoint
-  door: Door
-  via: number
-  newer: boolean
-  seek: string | undefined
-  hosts: readonly Endpoint[]
-  /** Has shown that it hears us at this endpoint; set by `prove`. */
-  proven: boolean
-  /** What its source has paid for and not been sent yet, in bytes; of no interest once it is proven. */
-  creditBytes: number
-  /** The cookie of this endpoint, once made; a live entry keeps its own. */
-  cookie: string | undefined
-  /** Another number after each change of what others are shown of it, and of its cookie. */
-  version: number
-  /** What its dialect has made of it and wants to use again. */
-  cached: unknown
-  /** The token that it shares with a mutual seeker, and the endpoints that it was made for. */
-  pair: { readonly of: Entry; readonly mine: Endpoint; readonly theirs: Endpoint; readonly token: string } | undefined
-  refreshedAtMs: number
-  /** When the one it seeks was last shown it unasked, and the time before that. */
-  remindedMs: number
-  remindedBeforeMs: number
-  /** The prefix that it came from first. */
-  crowd: string
-}
-
-/** An endpoint, and the socket that it is reached by. */
-export type Place = { readonly endpoint: Endpoint; readonly via: number }
-
-/** Who was told where it is, and in which dialect it is spoken to. */
-export type Former = Place & { readonly door: Door }
-
-export type Registered = {
-  readonly entry: Entry
-  readonly change: 'added' | 'moved' | 'refreshed'
-  /** Where it was before it moved, if it speaks the extensions and was proven there. */
-  readonly formerly: Former | undefined
-  /** The live entry that lost its slot to it. */
-  readonly displaced: Entry | undefined
-}
 
 export type PhonebookOptions = {
   /** Slots; 16 is the older server's number. */
@@ -100,9 +37,7 @@ export class Phonebook {
   readonly #slots: (Entry | undefined)[]
   readonly #byName = new Map<string, Entry>()
   readonly #byPlacement = new Order<Entry>()
-  /** Those that were never proven, by placement: all, and by the prefix that they came from. */
-  readonly #doubtful = new Order<Entry>()
-  readonly #doubtfulOf = new Map<string, Order<Entry>>()
+  readonly #doubtful: Doubtful
   readonly #plainRing: boolean
   /** By last refresh. */
   readonly #living: Record<Life, Order<Entry>> = { refreshed: new Order(), waiting: new Order(), held: new Order() }
@@ -118,6 +53,7 @@ export class Phonebook {
     this.capacity = capacity
     this.expiryMs = expiryMs
     this.#plainRing = plainRing
+    this.#doubtful = new Doubtful(capacity)
     this.#slots = Array<Entry | undefined>(capacity).fill(undefined)
   }
 
@@ -224,7 +160,7 @@ export class Phonebook {
     if (entry.proven) return
     entry.proven = true
     this.#changed(entry)
-    this.#trust(entry)
+    this.#doubtful.delete(entry)
   }
 
   remove(entry: Entry): void {
@@ -232,7 +168,7 @@ export class Phonebook {
     if (this.#byName.get(key) !== entry) return
     this.#byName.delete(key)
     this.#byPlacement.delete(entry)
-    this.#trust(entry)
+    this.#doubtful.delete(entry)
     this.#unlist(entry)
     const stage = this.#stages.get(entry.stage)
     stage?.all.delete(entry)
@@ -285,7 +221,7 @@ export class Phonebook {
     this.#count = Math.max(this.#count, slot + 1)
     this.#byName.set(keyOf(entry.name, entry.stage), entry)
     this.#byPlacement.touch(entry)
-    this.#doubt(entry)
+    this.#doubtful.add(entry)
     this.#list(entry)
     this.#refresh(entry, nowMs)
     this.#changed(entry)
@@ -297,24 +233,7 @@ export class Phonebook {
     if (this.#plainRing) return this.#byPlacement.oldest
     const waiting = this.#living.waiting.oldest
     if (waiting && nowMs - waiting.refreshedAtMs >= longestWaitMs) return waiting
-    const crowd = this.#doubtfulOf.get(crowdOf(newcomer))
-    if (crowd && crowd.size > this.capacity / 4) return crowd.oldest
-    return this.#doubtful.oldest ?? this.#byPlacement.oldest
-  }
-
-  #doubt(entry: Entry): void {
-    this.#doubtful.touch(entry)
-    entry.crowd = crowdOf(entry.endpoint)
-    const crowd = this.#doubtfulOf.get(entry.crowd)
-    if (crowd) crowd.touch(entry)
-    else this.#doubtfulOf.set(entry.crowd, new Order([entry]))
-  }
-
-  #trust(entry: Entry): void {
-    if (!this.#doubtful.delete(entry)) return
-    const crowd = this.#doubtfulOf.get(entry.crowd)
-    crowd?.delete(entry)
-    if (crowd?.size === 0) this.#doubtfulOf.delete(entry.crowd)
+    return this.#doubtful.victim(newcomer) ?? this.#byPlacement.oldest
   }
 
   #nextFree(): number {
@@ -362,20 +281,3 @@ export class Phonebook {
     if (seekers?.size === 0) this.#seekers.delete(key)
   }
 }
-
-/** A phonebook client that does not speak the extensions. */
-const isOlder = ({ door, newer }: Entry): boolean => door === 'phonebook' && !newer
-
-/** Whether a registration says nothing new of its name. */
-const sameWords = (known: Entry, { door, newer, seek, hosts }: Registration): boolean =>
-  known.door === door &&
-  known.newer === newer &&
-  known.seek === seek &&
-  known.hosts.length === hosts.length &&
-  known.hosts.every((host, i) => sameEndpoint(host, hosts[i] as Endpoint))
-
-/** The prefix that a newcomer is counted under. */
-const crowdOf = ({ address }: Endpoint): string => prefixOf(address, familyOf(address) === 4 ? 24 : 64)
-
-// A stage is printable ASCII, so the line feed can't be part of it.
-const keyOf = (name: string, stage: string): string => (stage === '' ? name : `${stage}\n${name}`)

@@ -4,7 +4,8 @@ import t from 'tap'
 import { createForger, overhear, serverEndpoint, words } from '../src/lab/forger.ts'
 import { createStage } from '../src/lab/stage.ts'
 import { type Network, isWithin, parseNetwork } from '../src/networks.ts'
-import { Phonebook, type Registration } from '../src/phonebook.ts'
+import type { Registration } from '../src/entry.ts'
+import { Phonebook } from '../src/phonebook.ts'
 import { Buckets } from '../src/server/buckets.ts'
 
 const at = (address: string): Registration['endpoint'] => ({ address, port: 5000 })

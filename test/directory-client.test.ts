@@ -7,6 +7,7 @@ import { type DirectoryClient, type DirectoryClientOptions, joinDirectory } from
 import { createPeers } from '../src/client/directory-peers.ts'
 import type { DirectoryEvent } from '../src/client/directory-events.ts'
 import { type Stage, type Timed, createStage, port, serverAddress } from '../src/lab/stage.ts'
+import { hostAround } from '../src/host-around.ts'
 import type { Host } from '../src/host.ts'
 import { createNodeHost } from '../src/host/node.ts'
 import { readTyped } from '../src/cli/talk-directory.ts'
@@ -41,18 +42,8 @@ const join = (
 }
 
 /** A host whose datagrams get nowhere. */
-const withoutUdp = (host: Host): Host => ({
-  now: () => host.now(),
-  after: (ms, run) => host.after(ms, run),
-  random: () => host.random(),
-  randomBytes: count => host.randomBytes(count),
-  udp: at => Object.assign(host.udp(at), { send: () => {} }),
-  tcpListen: at => host.tcpListen(at),
-  tcpConnect: to => host.tcpConnect(to),
-  descriptorLimit: () => host.descriptorLimit(),
-  resolve: (name, done) => host.resolve(name, done),
-  addresses: () => host.addresses(),
-})
+const withoutUdp = (host: Host): Host =>
+  hostAround(host, { udp: at => Object.assign(host.udp(at), { send: () => {} }) })
 
 const said = ({ of }: Member): string[] => of('message').map(({ text }) => text)
 

@@ -3,11 +3,13 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { type Endpoint, sameEndpoint } from '../src/endpoint.ts'
+import { hostAround } from '../src/host-around.ts'
 import type { Host } from '../src/host.ts'
 import { createNodeHost } from '../src/host/node.ts'
 import { startOlderClient } from '../src/lab/older-client.ts'
 import { createStage, port, serverAddress } from '../src/lab/stage.ts'
-import { type Door, type Phonebook, doors } from '../src/phonebook.ts'
+import { type Door, doors } from '../src/entry.ts'
+import type { Phonebook } from '../src/phonebook.ts'
 import { createServer } from '../src/server/server.ts'
 import { seededRandom } from '../src/sim/random.ts'
 import { startDirectoryChat } from './fixtures/directory-chat.ts'
@@ -175,19 +177,6 @@ t.test('on loopback: the same, with real sockets', async t => {
   await Promise.all(pairs.map(story))
 })
 
-const withUdp = (host: Host, udp: Host['udp']): Host => ({
-  now: () => host.now(),
-  after: (ms, run) => host.after(ms, run),
-  random: () => host.random(),
-  randomBytes: count => host.randomBytes(count),
-  resolve: (name, done) => host.resolve(name, done),
-  addresses: () => host.addresses(),
-  tcpListen: at => host.tcpListen(at),
-  tcpConnect: to => host.tcpConnect(to),
-  descriptorLimit: () => host.descriptorLimit(),
-  udp,
-})
-
 t.test('who came over IPv6 is not given to who came over IPv4, nor to a numbered client', async t => {
   for (const finder of doors) {
     for (const registrant of doors) {
@@ -198,7 +187,7 @@ t.test('who came over IPv6 is not given to who came over IPv4, nor to a numbered
       const { world } = stage
       world.run(10)
       const six = world.host({ name: 'six', addresses: ['2001:db8::6'] })
-      const dialsSix = withUdp(six, () => six.udp({ address: '::' }))
+      const dialsSix = hostAround(six, { udp: () => six.udp({ address: '::' }) })
       const [me, peer] = namesOf(finder, registrant)
       programs[registrant](dialsSix, { address: '2001:db8::77', port }, peer, me)
       world.run(2000)
@@ -206,10 +195,12 @@ t.test('who came over IPv6 is not given to who came over IPv4, nor to a numbered
       t.equal(entry?.endpoint.address, '2001:db8::6', `${registrant} is there`)
       const told: string[] = []
       const four = world.host({ name: 'four', address: '198.51.100.4' })
-      const listening = withUdp(four, () => {
-        const socket = four.udp()
-        socket.onDatagram(bytes => void told.push(new TextDecoder('latin1').decode(bytes)))
-        return socket
+      const listening = hostAround(four, {
+        udp() {
+          const socket = four.udp()
+          socket.onDatagram(bytes => void told.push(new TextDecoder('latin1').decode(bytes)))
+          return socket
+        },
       })
       const alice = programs[finder](listening, { address: '203.0.113.77', port }, me, peer)
       world.run(4000)

@@ -2,7 +2,8 @@
 import t from 'tap'
 import fc from 'fast-check'
 import { Order } from '../src/order.ts'
-import { type Entry, Phonebook, type Registration } from '../src/phonebook.ts'
+import type { Entry, Registration } from '../src/entry.ts'
+import { Phonebook } from '../src/phonebook.ts'
 
 const at = (port: number, address = '192.0.2.1') => ({ address, port })
 

@@ -2,7 +2,7 @@
 // directory server asks for a nickname), from its port. No datagram is sent for it: the older servers die of strange ones.
 import { connect } from 'node:net'
 import type { Endpoint } from '../endpoint.ts'
-import type { Door } from '../phonebook.ts'
+import type { Door } from '../entry.ts'
 
 /** Where the programs of a dialect are usually found. */
 const usualPorts: Readonly<Record<number, Door>> = { 3478: 'stun', 9999: 'connect' }

@@ -1,5 +1,5 @@
 // Law: data only. The options of the programs; here, so that each knows the other's.
-import { type Door, doors } from '../phonebook.ts'
+import { type Door, doors } from '../entry.ts'
 import type { OptionTable } from './options.ts'
 
 const everywhere = {

@@ -2,7 +2,7 @@
 import { StageError } from '../errors.ts'
 import { isStage, nameProblem } from '../name.ts'
 import { nearest } from '../nearest.ts'
-import type { Door } from '../phonebook.ts'
+import type { Door } from '../entry.ts'
 import { type OptionSpec, type Options, parseOptions } from './options.ts'
 import { run, version } from './run.ts'
 import { clientTable, exitCodeHelp, serverTable } from './tables.ts'

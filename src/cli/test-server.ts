@@ -2,10 +2,10 @@
 import { StageError } from '../errors.ts'
 import { nearest } from '../nearest.ts'
 import type { Network } from '../networks.ts'
-import type { Door } from '../phonebook.ts'
+import type { Door } from '../entry.ts'
 import { parseOptions } from './options.ts'
 import { run, version } from './run.ts'
-import { doors } from '../phonebook.ts'
+import { doors } from '../entry.ts'
 import { clientTable, exitCodeHelp, isDoor, serverTable } from './tables.ts'
 
 const help = `Usage: test-server [-p PORT]... [options]

@@ -2,13 +2,14 @@
 import { type Endpoint, familyOf, isLoopback } from '../endpoint.ts'
 import { StageError } from '../errors.ts'
 import type { Host } from '../host.ts'
-import { nameProblem } from '../name.ts'
 import { nearest } from '../nearest.ts'
-import type { Door } from '../phonebook.ts'
+import type { Door } from '../entry.ts'
 import { encodeText, longestPayload, longestText } from '../dialects/phonebook/peer.ts'
 import { decodeUtf8, encodeUtf8 } from '../utf8.ts'
+import { createAlarm } from './alarm.ts'
 import type { ClientEvent, Waiting } from './events.ts'
 import { dialectOf, unansweredMs } from './other-dialect.ts'
+import { nameRefusal } from './own-name.ts'
 import type { PunchState } from './punch-state.ts'
 import { Puncher } from './puncher.ts'
 import { Registrar } from './registrar.ts'
@@ -58,7 +59,6 @@ export const connect = (host: Host, options: ClientOptions): Client => {
   const startedMs = host.now()
   const view = new StageView()
   let closed = false
-  let cancelTick = (): void => {}
   let cancelWaiting = (): void => {}
   let cancelTimeout = (): void => {}
   let cancelUnanswered = (): void => {}
@@ -108,18 +108,14 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     }
   }
 
-  const schedule = (): void => {
-    cancelTick()
-    if (closed) return
-    const deadline = Math.min(registrar.deadline(), puncher.deadline())
-    if (deadline < Infinity) cancelTick = host.after(Math.max(0, deadline - host.now()), tick)
-  }
-
-  const tick = (): void => {
-    registrar.tick(host.now())
-    puncher.tick(host.now())
-    schedule()
-  }
+  const alarm = createAlarm(
+    host,
+    () => Math.min(registrar.deadline(), puncher.deadline()),
+    nowMs => {
+      registrar.tick(nowMs)
+      puncher.tick(nowMs)
+    },
+  )
 
   const receive = (bytes: Uint8Array, from: Endpoint): void => {
     const now = host.now()
@@ -133,7 +129,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
       }
       if (line.name === peer) puncher.learn(line, registrar.mapped, from, now)
     }
-    schedule()
+    alarm.set()
   }
 
   const fail = (error: StageError): void => {
@@ -148,7 +144,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     onDatagram: receive,
     onFound(servers) {
       registrar.found(servers, host.now())
-      schedule()
+      alarm.set()
     },
     hasAnswered: () => registrar.answered,
     onFailed: fail,
@@ -183,7 +179,8 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     puncher.close()
     emit({ event: 'closed' })
     closed = true
-    for (const cancel of [cancelTick, cancelWaiting, cancelTimeout, cancelUnanswered]) cancel()
+    alarm.stop()
+    for (const cancel of [cancelWaiting, cancelTimeout, cancelUnanswered]) cancel()
     sockets.close()
   }
 
@@ -235,7 +232,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
       const bytes = !binary ? encodeText(text ?? '') : typeof message === 'string' ? encodeUtf8(message) : message
       if (bytes.length > (binary ? longestPayload : longestText)) return 'too-long'
       puncher.send(bytes, host.now())
-      schedule()
+      alarm.set()
       return 'sent'
     },
     close,
@@ -248,17 +245,9 @@ const checkNames = (name: string, peer: string): void => {
     ['name', name],
     ["peer's name", peer],
   ] as const) {
-    // What a terminal gave that was no UTF-8 is here as U+FFFD, which nobody could type.
-    const problem = text.includes('\ufffd') ? 'forbidden-character' : nameProblem(text)
-    if (problem) throw new StageError('name-refused', `The ${who} ${JSON.stringify(text)} ${problems[problem]}`)
+    const refusal = nameRefusal(text)
+    if (refusal) throw new StageError('name-refused', `The ${who} ${refusal}`)
   }
   if (name === peer)
     throw new StageError('usage', `The name and the peer's name are both ${JSON.stringify(name)}: choose two`)
 }
-
-const problems = {
-  empty: 'is empty: give one of 1 to 64 bytes',
-  'too-long': 'is longer than 64 bytes: choose a shorter one',
-  'forbidden-character': 'has a blank, a comma or an invisible character in it: leave these out',
-  reserved: 'is a word of the protocol: choose another one',
-} as const

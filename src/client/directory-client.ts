@@ -2,11 +2,12 @@
 import { type Endpoint, type Family, familyOf, parseAddress } from '../endpoint.ts'
 import { StageError } from '../errors.ts'
 import type { Host, TcpConnection, UdpSocket } from '../host.ts'
-import { nameProblem } from '../name.ts'
 import { encodeUtf8 } from '../utf8.ts'
+import { createAlarm } from './alarm.ts'
 import type { DirectoryEvent, Listed } from './directory-events.ts'
 import { createMembership } from './directory-membership.ts'
 import { type Sent, createPeers } from './directory-peers.ts'
+import { nameRefusal } from './own-name.ts'
 import { jittered, retryDelayMs } from './schedule.ts'
 
 export type DirectoryClientOptions = {
@@ -52,7 +53,6 @@ export const joinDirectory = (host: Host, options: DirectoryClientOptions): Dire
   let misses = 0
   let connection: TcpConnection | undefined
   let closed = false
-  let cancelTick = (): void => {}
   let cancelRetry = (): void => {}
   let cancelAttempt = (): void => {}
   let cancelWaiting = (): void => {}
@@ -89,7 +89,7 @@ export const joinDirectory = (host: Host, options: DirectoryClientOptions): Dire
     socket.onDatagram((bytes, from) => {
       if (closed || from.port === 0) return
       peers.receive(bytes, from, host.now())
-      schedule()
+      alarm.set()
     })
     socket.onError((error, fatal) => {
       if (fatal && !closed) fail(new StageError('cannot-bind', `No UDP socket can be opened: ${error.message}`))
@@ -101,18 +101,14 @@ export const joinDirectory = (host: Host, options: DirectoryClientOptions): Dire
     if (!closed) socketFor(familyOf(to.address)).send(bytes, to)
   }
 
-  const schedule = (): void => {
-    cancelTick()
-    if (closed) return
-    const deadline = Math.min(membership.deadline(), peers.deadline())
-    if (deadline < Infinity) cancelTick = host.after(Math.max(0, deadline - host.now()), tick)
-  }
-
-  const tick = (): void => {
-    membership.tick(host.now())
-    peers.tick(host.now())
-    schedule()
-  }
+  const alarm = createAlarm(
+    host,
+    () => Math.min(membership.deadline(), peers.deadline()),
+    nowMs => {
+      membership.tick(nowMs)
+      peers.tick(nowMs)
+    },
+  )
 
   const dial = (): void => {
     // The server gives whoever connects five seconds to say a name.
@@ -130,7 +126,7 @@ export const joinDirectory = (host: Host, options: DirectoryClientOptions): Dire
     attempt.onData(bytes => {
       if (closed) return
       membership.receive(bytes, host.now())
-      schedule()
+      alarm.set()
     })
     attempt.onClose(() => {
       cancelAttempt()
@@ -153,7 +149,7 @@ export const joinDirectory = (host: Host, options: DirectoryClientOptions): Dire
     if (isRound || wasThere) misses++
     cancelRetry()
     cancelRetry = host.after(delayMs, misses >= missesUntilLookup ? lookup : dial)
-    schedule()
+    alarm.set()
   }
 
   const lookup = (): void => {
@@ -202,19 +198,20 @@ export const joinDirectory = (host: Host, options: DirectoryClientOptions): Dire
     membership.ask({ verb: 'EXIT' })
     emit({ event: 'closed' })
     closed = true
-    for (const cancel of [cancelTick, cancelRetry, cancelAttempt, cancelWaiting, cancelTimeout]) cancel()
+    alarm.stop()
+    for (const cancel of [cancelRetry, cancelAttempt, cancelWaiting, cancelTimeout]) cancel()
     connection?.close()
     for (const socket of sockets.values()) socket.close()
   }
 
   const setNickname = (wanted: string): string | undefined => {
     const nick = wanted.normalize('NFC')
-    const problem = nick.includes('\ufffd') ? 'forbidden-character' : nameProblem(nick)
-    if (problem) return `The name ${JSON.stringify(nick)} ${problems[problem]}`
+    const refusal = nameRefusal(nick)
+    if (refusal) return `The name ${refusal}`
     membership.setNickname(nick, host.now())
     watchWaiting(waitingMs)
     if (!connection) dial()
-    schedule()
+    alarm.set()
     return undefined
   }
 
@@ -238,16 +235,9 @@ export const joinDirectory = (host: Host, options: DirectoryClientOptions): Dire
     query: nick => membership.ask({ verb: 'QUERY', nick: nick.normalize('NFC') }),
     say(text) {
       const sent = closed ? 'nobody' : peers.say(text, host.now())
-      schedule()
+      alarm.set()
       return sent
     },
     close,
   }
 }
-
-const problems = {
-  empty: 'is empty: give one of 1 to 64 bytes',
-  'too-long': 'is longer than 64 bytes: choose a shorter one',
-  'forbidden-character': 'has a blank, a comma or an invisible character in it: leave these out',
-  reserved: 'is a word of the protocol: choose another one',
-} as const

@@ -3,7 +3,8 @@
 import type { Endpoint } from '../endpoint.ts'
 import { StageError } from '../errors.ts'
 import type { Host } from '../host.ts'
-import type { Door } from '../phonebook.ts'
+import type { Door } from '../entry.ts'
+import { createAlarm } from './alarm.ts'
 import type { DoorEvent } from './door-events.ts'
 import { dialectOf, unansweredMs } from './other-dialect.ts'
 import { createSockets } from './sockets.ts'
@@ -59,7 +60,6 @@ export const drive = <C extends Core>(
   const startedMs = host.now()
   let closed = false
   let looksLike: Door | undefined
-  let cancelTick = (): void => {}
 
   const emit = (event: DoorEvent): void => {
     if (!closed) options.onEvent(event)
@@ -67,22 +67,17 @@ export const drive = <C extends Core>(
 
   const isUnanswered = (): boolean => core.progress === 'unanswered'
 
-  const schedule = (): void => {
-    cancelTick()
-    const deadline = core.deadline()
-    if (!closed && deadline < Infinity) cancelTick = host.after(Math.max(0, deadline - host.now()), tick)
-  }
-
-  const tick = (): void => {
-    core.tick(host.now())
-    schedule()
-  }
+  const alarm = createAlarm(
+    host,
+    () => core.deadline(),
+    nowMs => core.tick(nowMs),
+  )
 
   const receive = (bytes: Uint8Array, from: Endpoint): void => {
     const fromServer = sockets.servers.some(({ address, port: its }) => address === from.address && its === from.port)
     core.receive(bytes, from, host.now())
     if (isUnanswered() && fromServer) looksLike ??= dialectOf(bytes)
-    schedule()
+    alarm.set()
   }
 
   const close = (): void => {
@@ -90,7 +85,9 @@ export const drive = <C extends Core>(
     core.goodbye?.()
     emit({ event: 'closed' })
     closed = true
-    for (const cancel of [cancelTick, cancelUnanswered, cancelTimeout]) cancel()
+    alarm.stop()
+    cancelUnanswered()
+    cancelTimeout()
     sockets.close()
   }
 
@@ -106,7 +103,7 @@ export const drive = <C extends Core>(
     onDatagram: receive,
     onFound(servers) {
       core.found(servers, host.now())
-      schedule()
+      alarm.set()
     },
     hasAnswered: () => !isUnanswered(),
     onFailed: fail,
@@ -148,13 +145,13 @@ export const drive = <C extends Core>(
 
   const cancelTimeout = timeoutMs === undefined ? () => {} : host.after(timeoutMs, giveUp)
   sockets.lookup()
-  schedule()
+  alarm.set()
 
   return {
     core,
     act(run) {
       const result = run(core, host.now())
-      schedule()
+      alarm.set()
       return result
     },
     close,

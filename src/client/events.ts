@@ -1,7 +1,7 @@
 // Law: types only. What a client tells whoever runs it; `test-client --json` prints these, one a line.
 import type { Endpoint } from '../endpoint.ts'
 import type { StageError } from '../errors.ts'
-import type { Door } from '../phonebook.ts'
+import type { Door } from '../entry.ts'
 import type { CandidateKind } from './targets.ts'
 
 export type Waiting =

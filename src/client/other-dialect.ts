@@ -3,7 +3,7 @@
 import { decodeConnectAnswer } from '../dialects/connect/codec.ts'
 import { decodeNumberedAnswer } from '../dialects/numbered/codec.ts'
 import { isStun } from '../dialects/stun/message.ts'
-import type { Door } from '../phonebook.ts'
+import type { Door } from '../entry.ts'
 import { decodeUtf8 } from '../utf8.ts'
 
 /** A phonebook's line, whatever it took for a name: of a request in another dialect that is the first word. */

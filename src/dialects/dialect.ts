@@ -1,7 +1,8 @@
 // Law: types, and the list of refusals. The one shape that every dialect has: bytes in, a request or a refusal; a request in, answers out.
 import type { Endpoint } from '../endpoint.ts'
 import type { LineProblem } from './lines.ts'
-import type { Door, Entry, Phonebook, Place, Registered } from '../phonebook.ts'
+import type { Door, Entry, Place, Registered } from '../entry.ts'
+import type { Phonebook } from '../phonebook.ts'
 
 /** Why a datagram gets no answer. Each is counted under its name. */
 export type Refusal = (typeof refusals)[number]

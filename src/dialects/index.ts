@@ -1,5 +1,5 @@
 // The table of dialects, in the order of recognition: docs/dialects.md. The only file that knows all siblings.
-import type { Door } from '../phonebook.ts'
+import type { Door } from '../entry.ts'
 import { connect } from './connect/answer.ts'
 import type { Dialect } from './dialect.ts'
 import { createDirectory } from './directory/answer.ts'

@@ -1,11 +1,9 @@
 // Streams of a real machine: node:net behind the interfaces of `../host.ts`.
 import { type Server, type Socket, createConnection, createServer } from 'node:net'
-import pRetry from 'p-retry'
 import { type Endpoint, familyOf, parseAddress } from '../endpoint.ts'
-import { codeOf } from '../errors.ts'
 import type { TcpConnection, TcpListener } from '../host.ts'
+import { bindPatiently } from './node-bind.ts'
 
-const bindRetries = 3
 /** Waiting to be accepted: as many clients may come back at once after a restart. */
 const backlog = 1024
 const connectMs = 10_000
@@ -44,12 +42,11 @@ class NodeTcpListener implements TcpListener {
 
   constructor(at: Endpoint) {
     this.local = { address: at.address, port: 0 }
-    pRetry(() => this.#bind(at), {
-      retries: at.port === 0 ? 0 : bindRetries,
-      minTimeout: 50,
-      factor: 2,
-      shouldRetry: ({ error }) => !this.#closed && codeOf(error) === 'EADDRINUSE',
-    }).then(
+    bindPatiently(
+      () => this.#bind(at),
+      at.port,
+      () => this.#closed,
+    ).then(
       server => this.#ready(server),
       (error: Error) => this.#closed || this.#onError(error, true),
     )

@@ -9,6 +9,7 @@ import pRetry from 'p-retry'
 import { type Endpoint, familyOf, parseAddress } from '../endpoint.ts'
 import { codeOf } from '../errors.ts'
 import type { Host, SendOptions, UdpSocket } from '../host.ts'
+import { bindPatiently } from './node-bind.ts'
 import { connectTcp, listenTcp } from './node-tcp.ts'
 
 /** A burst of 10,000 registrations stays in a buffer of this size; with the usual 208 KiB, some 250 do. */
@@ -18,7 +19,6 @@ const longestSendQueue = 4 * 1024 * 1024
 /** To ask for errors and for the queue's length costs a fifth of the sending: it is done for the first datagrams and samples. */
 const closelyAtFirst = 100
 const closelyEvery = 64
-const bindRetries = 3
 const lookupRetries = 2
 const defaultTtl = 64
 
@@ -84,13 +84,11 @@ class NodeUdpSocket implements UdpSocket {
 
   constructor(at: Endpoint) {
     this.local = { address: at.address, port: 0 }
-    // A port that was just given up may be taken for another moment: a restart is the usual reason for EADDRINUSE.
-    pRetry(() => this.#bind(at), {
-      retries: at.port === 0 ? 0 : bindRetries,
-      minTimeout: 50,
-      factor: 2,
-      shouldRetry: ({ error }) => !this.#closed && codeOf(error) === 'EADDRINUSE',
-    }).then(
+    bindPatiently(
+      () => this.#bind(at),
+      at.port,
+      () => this.#closed,
+    ).then(
       socket => this.#ready(socket),
       (error: Error) => this.#closed || this.#onError(error, true),
     )

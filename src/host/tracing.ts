@@ -1,5 +1,6 @@
 // Law: types only from outside. A host like the one it wraps, that tells of every datagram in and out.
 import { type Endpoint, familyOf, isLoopback, isWildcard } from '../endpoint.ts'
+import { hostAround } from '../host-around.ts'
 import type { Host, UdpSocket } from '../host.ts'
 
 export type Seen = {
@@ -46,16 +47,5 @@ export const createTracingHost = (host: Host, onSeen: (seen: Seen) => void): Hos
       close: () => socket.close(),
     }
   }
-  return {
-    now: () => host.now(),
-    after: (ms, run) => host.after(ms, run),
-    random: () => host.random(),
-    randomBytes: count => host.randomBytes(count),
-    resolve: (name, done) => host.resolve(name, done),
-    addresses: () => host.addresses(),
-    tcpListen: at => host.tcpListen(at),
-    tcpConnect: to => host.tcpConnect(to),
-    descriptorLimit: () => host.descriptorLimit(),
-    udp,
-  }
+  return hostAround(host, { udp })
 }

@@ -56,7 +56,8 @@ export const hold = (script: string, as: Rights): Promise<Holder> =>
     const enter = (space: string): readonly string[] => {
       const proc = `/proc/${child.pid}`
       const userNs = as === 'root' ? [] : [`--user=${proc}/ns/user`, '--preserve-credentials']
-      const net = `--net=${proc}/root/run/netns/${space}`
+      const root = `${proc}/root`
+      const net = `--net=${root}/run/netns/${space}`
       return ['nsenter', ...userNs, `--pid=${proc}/ns/pid_for_children`, net, '--']
     }
 

@@ -1,5 +1,6 @@
 // A host behind a NAT that forgets: its programs keep their sockets, and the world sees them at other ports.
 import type { Endpoint } from '../endpoint.ts'
+import { hostAround } from '../host-around.ts'
 import type { Host, UdpSocket } from '../host.ts'
 
 export type RebindingHost = {
@@ -46,18 +47,7 @@ export const behindForgetfulNat = (inner: Host): RebindingHost => {
     }
   }
   return {
-    host: {
-      now: () => inner.now(),
-      after: (ms, run) => inner.after(ms, run),
-      random: () => inner.random(),
-      randomBytes: count => inner.randomBytes(count),
-      resolve: (name, done) => inner.resolve(name, done),
-      addresses: () => inner.addresses(),
-      udp,
-      tcpListen: at => inner.tcpListen(at),
-      tcpConnect: to => inner.tcpConnect(to),
-      descriptorLimit: () => inner.descriptorLimit(),
-    },
+    host: hostAround(inner, { udp }),
     rebind: () => open.forEach(rebind => rebind()),
   }
 }

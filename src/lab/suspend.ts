@@ -1,4 +1,5 @@
 // A host that can be put to sleep. Some clocks go on meanwhile and some stand still; the network hears nothing either way.
+import { hostAround } from '../host-around.ts'
 import type { Host } from '../host.ts'
 import type { SimHost } from '../sim/host.ts'
 
@@ -23,7 +24,7 @@ export const sleeper = (inner: SimHost): Sleeper => {
     })
   }
   return {
-    host: {
+    host: hostAround(inner, {
       now,
       after(ms, run) {
         const timer: Timer = { dueMs: now() + ms, run, cancel() {} }
@@ -34,15 +35,7 @@ export const sleeper = (inner: SimHost): Sleeper => {
           timer.cancel()
         }
       },
-      random: () => inner.random(),
-      randomBytes: count => inner.randomBytes(count),
-      resolve: (name, done) => inner.resolve(name, done),
-      addresses: () => inner.addresses(),
-      udp: at => inner.udp(at),
-      tcpListen: at => inner.tcpListen(at),
-      tcpConnect: to => inner.tcpConnect(to),
-      descriptorLimit: () => inner.descriptorLimit(),
-    },
+    }),
     sleep(clock) {
       const sinceMs = inner.now()
       inner.online = false

@@ -5,7 +5,7 @@
 import { familyOf, prefixOf } from '../endpoint.ts'
 import { headerBytes } from '../headers.ts'
 import type { Allowance, Payer, Standing } from '../dialects/dialect.ts'
-import type { Entry } from '../phonebook.ts'
+import type { Entry } from '../entry.ts'
 import { Buckets } from './buckets.ts'
 import { type Network, isWithin } from '../networks.ts'
 

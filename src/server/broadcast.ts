@@ -1,7 +1,8 @@
 // `--broadcast SECONDS`: the whole book to every live registrant. Off by default, as the older server only answers; every
 // datagram is paid for from the budget of the pushes, and where that is spent a round goes on in the next second.
 import type { Host } from '../host.ts'
-import type { Entry, Phonebook } from '../phonebook.ts'
+import type { Entry } from '../entry.ts'
+import type { Phonebook } from '../phonebook.ts'
 
 /** As many as an older client reads without getting stuck. */
 const mostToOlder = 16

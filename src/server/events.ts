@@ -1,7 +1,7 @@
 // Law: types, and the list of dispositions. What a server tells whoever runs it; `test-server --json` prints these, one a line.
 import type { Endpoint } from '../endpoint.ts'
 import { type Asked, refusals } from '../dialects/dialect.ts'
-import type { Door } from '../phonebook.ts'
+import type { Door } from '../entry.ts'
 import type { StageError } from '../errors.ts'
 
 /** What became of a datagram. */

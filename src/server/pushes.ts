@@ -1,6 +1,7 @@
 // What the Stage Manager sends unasked: an entry that appeared or moved, to whoever waits for it, and never in a flood.
 import type { Host } from '../host.ts'
-import type { Entry, Phonebook } from '../phonebook.ts'
+import type { Entry } from '../entry.ts'
+import type { Phonebook } from '../phonebook.ts'
 
 /** One entry is announced at most this often; the last state wins. */
 const announceMs = 1000

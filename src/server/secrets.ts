@@ -2,7 +2,7 @@
 // proven entries that seek each other. Both are keyed hashes, so neither costs memory.
 import { createHmac } from 'node:crypto'
 import { type Endpoint, endpointKey } from '../endpoint.ts'
-import type { Entry } from '../phonebook.ts'
+import type { Entry } from '../entry.ts'
 
 /** How long one secret makes new cookies; cookies of the one before are still good. */
 const rotationMs = 10 * 60_000

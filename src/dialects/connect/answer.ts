@@ -1,6 +1,6 @@
 // Law: pure. What the Stage Manager answers in the connect dialect: docs/dialects.md section 2.
 import { canReach, sameEndpoint } from '../../endpoint.ts'
-import type { Entry } from '../../phonebook.ts'
+import type { Entry } from '../../entry.ts'
 import type { Answer, Dialect, Payer } from '../dialect.ts'
 import { beginsWith } from '../words.ts'
 import {

@@ -3,7 +3,7 @@ import type { Endpoint } from '../../endpoint.ts'
 import { canReach } from '../../endpoint.ts'
 import { hex } from '../../hex.ts'
 import { nameProblem } from '../../name.ts'
-import type { Entry } from '../../phonebook.ts'
+import type { Entry } from '../../entry.ts'
 import { encodeUtf8 } from '../../utf8.ts'
 import type { Conversation, Desk, Reply } from '../dialect.ts'
 import {

@@ -1,6 +1,6 @@
 // Law: pure. What the Stage Manager answers to a registration, and what it pushes: docs/dialects.md section 1.
 import { canReach } from '../../endpoint.ts'
-import type { Entry } from '../../phonebook.ts'
+import type { Entry } from '../../entry.ts'
 import { isStage, nameProblem } from '../../name.ts'
 import { encodeUtf8, utf8Length } from '../../utf8.ts'
 import type { Allowance, Desk, Dialect } from '../dialect.ts'

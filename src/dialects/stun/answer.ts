@@ -1,7 +1,7 @@
 // Law: pure. What the Stage Manager answers in the stun dialect: docs/dialects.md section 3, RFC 8489, 5780 and 3489.
 import { type Endpoint, canReach, familyOf, isWildcard, sameEndpoint } from '../../endpoint.ts'
 import { nameProblem } from '../../name.ts'
-import type { Entry } from '../../phonebook.ts'
+import type { Entry } from '../../entry.ts'
 import type { Answer, Desk, Dialect, Payer, Refusal } from '../dialect.ts'
 import { type Attribute, attributes as table } from './attributes.ts'
 import { withFingerprint } from './integrity.ts'
