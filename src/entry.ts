@@ -30,6 +30,8 @@ export type Registration = {
   readonly seek?: string | undefined
   /** Local candidates, to be shown to a mutual seeker only. */
   readonly hosts: readonly Endpoint[]
+  /** What it says of its NAT, for a mutual seeker too. */
+  readonly hint?: string | undefined
 }
 
 export type Entry = {
@@ -42,6 +44,7 @@ export type Entry = {
   newer: boolean
   seek: string | undefined
   hosts: readonly Endpoint[]
+  hint: string | undefined
   /** Has shown that it hears us at this endpoint; set by `prove`. */
   proven: boolean
   /** What its source has paid for and not been sent yet, in bytes; of no interest once it is proven. */
@@ -81,10 +84,11 @@ export type Registered = {
 export const isOlder = ({ door, newer }: Entry): boolean => door === 'phonebook' && !newer
 
 /** Whether a registration says nothing new of its name. */
-export const sameWords = (known: Entry, { door, newer, seek, hosts }: Registration): boolean =>
+export const sameWords = (known: Entry, { door, newer, seek, hosts, hint }: Registration): boolean =>
   known.door === door &&
   known.newer === newer &&
   known.seek === seek &&
+  known.hint === hint &&
   known.hosts.length === hosts.length &&
   known.hosts.every((host, i) => sameEndpoint(host, hosts[i] as Endpoint))
 

@@ -141,6 +141,7 @@ export class Phonebook {
       known.newer = registration.newer
       known.seek = registration.seek
       known.hosts = registration.hosts
+      known.hint = registration.hint
       this.#list(known)
       this.#changed(known)
     }
@@ -205,6 +206,7 @@ export class Phonebook {
       newer: registration.newer,
       seek: registration.seek,
       hosts: registration.hosts,
+      hint: registration.hint,
       proven: false,
       creditBytes: 0,
       cookie: undefined,

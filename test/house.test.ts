@@ -39,7 +39,7 @@ const ground = [...pure, 'host.ts', 'host-around.ts']
 const allowed: Record<string, string[]> = {
   dialects: ['dialects', ...ground],
   server: ['server', 'dialects', ...ground],
-  client: ['client', 'dialects', ...ground],
+  client: ['client', 'behavior', 'dialects', ...ground],
   behavior: ['behavior', 'dialects', ...ground],
   sim: ['sim', 'endpoint.ts', 'host.ts', 'nat-profile.ts'],
   kernel: ['kernel', ...ground],

@@ -1,10 +1,11 @@
 // Law: pure. What the Stage Manager answers to a registration, and what it pushes: docs/dialects.md section 1.
-import { canReach } from '../../endpoint.ts'
+import { canReach, familyOf, isWildcard } from '../../endpoint.ts'
 import type { Entry } from '../../entry.ts'
 import { isStage, nameProblem } from '../../name.ts'
 import { encodeUtf8, utf8Length } from '../../utf8.ts'
 import type { Allowance, Desk, Dialect } from '../dialect.ts'
 import {
+  type Alternate,
   type LineFields,
   type RegistrationRequest,
   decodeRegistration,
@@ -35,9 +36,9 @@ export const phonebook: Dialect<RegistrationRequest> = {
   answer(asked, from, bytesIn, desk) {
     const request = desk.splitStages && !asked.newer ? splitStage(asked) : asked
     const { phonebook: book, nowMs, via } = desk
-    const { name, stage, newer, seek, hosts } = request
+    const { name, stage, newer, seek, hosts, nat: hint } = request
     if (book.isKept(name, stage, 'phonebook')) return 'kept-name'
-    const registration = { name, stage, newer, seek, hosts, endpoint: from, door: 'phonebook', via } as const
+    const registration = { name, stage, newer, seek, hosts, hint, endpoint: from, door: 'phonebook', via } as const
     const registered = book.register(registration, nowMs)
     const { entry } = registered
     const { cookie } = request
@@ -122,7 +123,8 @@ const pack = (
   const { count } = desk.phonebook
   const packer = createPacker(allowance)
   const cookie = (entry.cookie ??= desk.cookieFor(entry.endpoint))
-  packer.add(formatLine(entry, count, { newer: true, proven: entry.proven, cookie }))
+  const alternates = alternatesOf(desk)
+  packer.add(formatLine(entry, count, { newer: true, proven: entry.proven, cookie, alternates }))
   if (sought && sought !== entry && canReach(entry.endpoint, sought.endpoint)) {
     packer.add(formatLine(sought, count, shownTo(entry, sought, desk)))
   }
@@ -132,6 +134,20 @@ const pack = (
     if (!packer.add(listed, listedLength)) break
   }
   return packer.packed()
+}
+
+/** Another port of the address that was asked, and another address, as far as there are: a client learns from them how its NAT maps. */
+const alternatesOf = ({ sockets, via }: Desk): Alternate[] => {
+  const here = sockets[via]
+  if (!here) return []
+  let samePlace: Alternate | undefined
+  let elsewhere: Alternate | undefined
+  for (const socket of sockets) {
+    if (!socket || familyOf(socket.address) !== familyOf(here.address) || socket.port === here.port) continue
+    if (socket.address === here.address) samePlace ??= { port: socket.port }
+    else if (!isWildcard(socket.address)) elsewhere ??= socket
+  }
+  return [samePlace, elsewhere].filter(alternate => alternate !== undefined)
 }
 
 const unlimited: Allowance = { datagrams: Infinity, bytes: Infinity, headerBytes: 0 }
@@ -177,7 +193,7 @@ const shownTo = (receiver: Entry, entry: Entry, desk: Desk): LineFields => {
     newer: entry.newer,
     proven: entry.proven,
     ...(mutual && receiver.proven && entry.proven && { pair: desk.pairToken(receiver, entry) }),
-    ...(mutual && { hosts: entry.hosts.filter(host => canReach(receiver.endpoint, host)) }),
+    ...(mutual && { hosts: entry.hosts.filter(host => canReach(receiver.endpoint, host)), nat: entry.hint }),
   }
 }
 

@@ -1,8 +1,9 @@
 // Law: pure; bytes <-> values of the phonebook dialect, docs/dialects.md section 1. Nothing here throws at foreign bytes.
 import { type Endpoint, formatEndpoint, parseAddress, parseEndpoint, parsePort } from '../../endpoint.ts'
 import { isOpaque, isStage, nameProblem } from '../../name.ts'
-import { decodeUtf8, encodeUtf8 } from '../../utf8.ts'
+import { decodeUtf8, encodeUtf8, utf8Length } from '../../utf8.ts'
 import type { Refusal } from '../dialect.ts'
+import { parseHint } from './hint.ts'
 
 /** What a client asks for. An older client gives its name and nothing else. */
 export type RegistrationRequest = {
@@ -12,7 +13,12 @@ export type RegistrationRequest = {
   readonly seek?: string | undefined
   readonly cookie?: string | undefined
   readonly hosts: readonly Endpoint[]
+  /** What it says of its NAT: see `hint.ts`. */
+  readonly nat?: string | undefined
 }
+
+/** Another socket of the server, for STUN; without an address, at the same one. */
+export type Alternate = { readonly address?: string; readonly port: number }
 
 /** One entry of the phonebook as a client reads it. */
 export type Line = {
@@ -25,12 +31,16 @@ export type Line = {
   readonly cookie?: string | undefined
   readonly pair?: string | undefined
   readonly hosts: readonly Endpoint[]
+  readonly nat?: string | undefined
+  /** On the receiver's own line alone. */
+  readonly alternates?: readonly Alternate[] | undefined
 }
 
 /** What stands behind the fifth field. */
-export type LineFields = Partial<Pick<Line, 'newer' | 'proven' | 'cookie' | 'pair' | 'hosts'>>
+export type LineFields = Partial<Pick<Line, 'newer' | 'proven' | 'cookie' | 'pair' | 'hosts' | 'nat' | 'alternates'>>
 
 export const mostHosts = 4
+export const mostAlternates = 2
 /** Name and tokens of a registration, in bytes. */
 export const longestRegistration = 512
 /** A first registration is padded to this, so that its answer is worth three times as much; the older server reads 1023. */
@@ -73,6 +83,7 @@ const olderRequest = (name: string): RegistrationRequest => ({
   seek: undefined,
   cookie: undefined,
   hosts: [],
+  nat: undefined,
 })
 
 /** `key=value`; a token without `=` has no key. */
@@ -92,6 +103,7 @@ const withTokens = (name: string, tokens: readonly string[], length: number): Re
   let stage = ''
   let seek: string | undefined
   let cookie: string | undefined
+  let nat: string | undefined
   const hosts: Endpoint[] = []
   for (const token of tokens) {
     const { key, value } = keyed(token)
@@ -110,12 +122,15 @@ const withTokens = (name: string, tokens: readonly string[], length: number): Re
         break
       case 'host':
         addHost(hosts, value)
+        break
+      case 'nat':
+        if (parseHint(value)) nat = value
     }
   }
   if (!newer) return olderRequest(name)
   if (length > longestRegistration) return 'too-long'
   if (stage !== '' && !isStage(stage)) return 'bad-stage'
-  return { name, newer, stage, seek, cookie, hosts }
+  return { name, newer, stage, seek, cookie, hosts, nat }
 }
 
 /** `pad`: with trailing blanks, as long as the server has not answered yet. */
@@ -126,7 +141,13 @@ export const encodeRegistration = (request: RegistrationRequest, pad = false): U
     if (request.seek !== undefined) tokens.push(`seek=${request.seek}`)
     if (request.stage !== '') tokens.push(`stage=${request.stage}`)
     if (request.cookie !== undefined) tokens.push(`cookie=${request.cookie}`)
-    for (const host of request.hosts.slice(0, mostHosts)) tokens.push(`host=${formatEndpoint(host)}`)
+    if (request.nat !== undefined) tokens.push(`nat=${request.nat}`)
+    let length = utf8Length(tokens.join(' '))
+    for (const host of request.hosts.slice(0, mostHosts)) {
+      const token = `host=${formatEndpoint(host)}`
+      length += 1 + token.length
+      if (length <= longestRegistration) tokens.push(token)
+    }
   }
   const bytes = encodeUtf8(tokens.join(' '))
   if (!pad || bytes.length >= paddedRegistration) return bytes
@@ -147,7 +168,17 @@ export const formatLine = (entry: Listed, count: number, fields: LineFields = {}
   if (fields.cookie !== undefined) line += `,cookie=${fields.cookie}`
   if (fields.pair !== undefined) line += `,pair=${fields.pair}`
   for (const host of fields.hosts ?? []) line += `,host=${formatEndpoint(host)}`
+  if (fields.nat !== undefined) line += `,nat=${fields.nat}`
+  for (const alternate of fields.alternates ?? []) line += `,alt=${formatAlternate(alternate)}`
   return `${line}\n`
+}
+
+const formatAlternate = ({ address, port }: Alternate): string =>
+  address === undefined ? String(port) : formatEndpoint({ address, port })
+
+const parseAlternate = (value: string): Alternate | undefined => {
+  const port = parsePort(value)
+  return port ? { port } : parseEndpoint(value)
 }
 
 export const encodeLine = (entry: Listed, count: number, fields?: LineFields): Uint8Array =>
@@ -180,12 +211,14 @@ const decodeLine = (row: string): Line | undefined => {
   }
 }
 
-const decodeFields = (extras: string[]): Pick<Line, 'newer' | 'proven' | 'cookie' | 'pair' | 'hosts'> => {
+const decodeFields = (extras: string[]): Omit<Line, 'slot' | 'count' | 'name' | 'endpoint'> => {
   let newer = false
   let proven = false
   let cookie: string | undefined
   let pair: string | undefined
+  let nat: string | undefined
   const hosts: Endpoint[] = []
+  let alternates: Alternate[] | undefined
   for (const extra of extras) {
     const { key, value } = keyed(extra)
     switch (key) {
@@ -203,7 +236,15 @@ const decodeFields = (extras: string[]): Pick<Line, 'newer' | 'proven' | 'cookie
         break
       case 'host':
         addHost(hosts, value)
+        break
+      case 'nat':
+        if (parseHint(value)) nat = value
+        break
+      case 'alt': {
+        const alternate = parseAlternate(value)
+        if (alternate) alternates = [...(alternates ?? []), alternate].slice(0, mostAlternates)
+      }
     }
   }
-  return { newer, proven, cookie, pair, hosts }
+  return { newer, proven, cookie, pair, hosts, nat, alternates }
 }
