@@ -7,7 +7,17 @@ import { type Network, parseNetwork } from '../networks.ts'
 
 /** `switch-off`: a switch that is on unless `--no-<name>` is given. */
 export type OptionKind =
-  'text' | 'port' | 'address' | 'network' | 'seconds' | 'amount' | 'count' | 'slots' | 'switch' | 'switch-off'
+  | 'text'
+  | 'port'
+  | 'address'
+  | 'network'
+  | 'seconds'
+  | 'milliseconds'
+  | 'amount'
+  | 'count'
+  | 'slots'
+  | 'switch'
+  | 'switch-off'
 
 export type OptionSpec = {
   readonly kind: OptionKind
@@ -109,6 +119,7 @@ const readers: Partial<Record<OptionKind, (text: string) => Value>> = {
   address: parseAddress,
   network: parseNetwork,
   seconds: readNumber,
+  milliseconds: readNumber,
   amount: text => (/^\d{1,7}(\.\d+)?$/.test(text) ? Number(text) : undefined),
   count: text => (/^[1-9]\d{0,8}$/.test(text) ? Number(text) : undefined),
   slots: text => (/^[1-9]\d{0,6}$/.test(text) && Number(text) <= 1_000_000 ? Number(text) : undefined),
@@ -119,6 +130,7 @@ const examples: Partial<Record<OptionKind, string>> = {
   address: '127.0.0.1',
   network: '192.0.2.0/24',
   seconds: '10',
+  milliseconds: '4',
   slots: '4096',
 }
 
@@ -127,6 +139,7 @@ const wanted: Partial<Record<OptionKind, string>> = {
   address: 'an IP address: give one of this machine, like 127.0.0.1 or ::1',
   network: 'a network: give one like 192.0.2.0/24 or 2001:db8::/32, or an address',
   seconds: 'a number of seconds above 0 (and at most a million)',
+  milliseconds: 'a number of milliseconds above 0 (and at most a million)',
   amount: 'a number: give one of 0 or more, with at most seven digits',
   count: 'a whole number from 1 to 999999999',
   slots: 'a number of slots: give a whole number from 1 to 1000000',

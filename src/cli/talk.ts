@@ -7,6 +7,7 @@ import { createNodeHost } from '../host/node.ts'
 import { directMessage } from '../dialects/phonebook/peer.ts'
 import { type Client, connect } from '../client/client.ts'
 import type { ClientEvent } from '../client/events.ts'
+import { type StrategyName, ourParameters } from '../client/strategy.ts'
 import { visible } from '../visible.ts'
 import { createClientTranscript } from './client-transcript.ts'
 import { eventToJson, lostToJson } from './json.ts'
@@ -27,6 +28,11 @@ export type TalkOptions = {
   exitOnConnect: boolean
   timeoutSeconds: number | undefined
   intervalSeconds: number | undefined
+  keepTrying: boolean
+  /** Prints plans and attempts too. */
+  explain: boolean
+  strategy: StrategyName | undefined
+  pacingMs: number | undefined
   tracePath: string | undefined
   output: 'transcript' | 'json' | 'quiet'
 }
@@ -60,6 +66,7 @@ export const talk = (options: TalkOptions): Promise<number> =>
       line: terminal.line,
       note: terminal.note,
       colors,
+      explain: options.explain,
       now: () => host.now(),
     })
     const startedMs = host.now()
@@ -130,7 +137,15 @@ export const talk = (options: TalkOptions): Promise<number> =>
     process.once('SIGINT', () => finish(new StageError('interrupted', 'interrupted').exitCode))
     process.once('SIGTERM', () => finish(0))
     client = connect(host, {
-      ...options,
+      server: options.server,
+      port,
+      name,
+      peer: options.peer,
+      stage: options.stage,
+      offerHosts: options.offerHosts,
+      keepTrying: options.keepTrying,
+      ...(options.strategy && { strategy: options.strategy }),
+      ...(options.pacingMs !== undefined && { parameters: { ...ourParameters, pacingMs: options.pacingMs } }),
       ...(options.timeoutSeconds !== undefined && { timeoutMs: options.timeoutSeconds * 1000 }),
       ...(options.intervalSeconds !== undefined && { intervalMs: options.intervalSeconds * 1000 }),
       onEvent,

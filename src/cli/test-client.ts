@@ -2,6 +2,7 @@
 import { StageError } from '../errors.ts'
 import { isStage, nameProblem } from '../name.ts'
 import { nearest } from '../nearest.ts'
+import type { StrategyName } from '../client/strategy.ts'
 import type { Door } from '../entry.ts'
 import { type OptionSpec, type Options, parseOptions } from './options.ts'
 import { run, version } from './run.ts'
@@ -27,6 +28,10 @@ Options:
       --exit-on-connect  end one second after both sides have heard each other
       --timeout SECONDS  give up when not connected by then (never)
       --interval SECONDS ask the server this often while looking for the peer (1, later 3)
+      --keep-trying      go on where nothing is left to try (ends then, with a verdict)
+      --explain          print how it tries to get through, why so, and what the odds are
+      --strategy NAME    try nothing else: direct, low-ttl, predict, spray; on both sides
+      --pacing MS        between two probes of a spray (4)
       --no-host          do not tell the peer my addresses behind the NAT
       --no-input         do not read from the terminal: for running in the background
       --trace FILE       write every event and packet there, for nat-lab ladder
@@ -93,17 +98,24 @@ export const main = (args: readonly string[]): Promise<never> =>
       stage: stage ?? '',
       offerHosts,
       intervalSeconds: options['interval'] as number | undefined,
+      keepTrying: options['keep-trying'] as boolean,
+      explain: options['explain'] as boolean,
+      strategy: readStrategy(options['strategy'] as string | undefined),
+      pacingMs: options['pacing'] as number | undefined,
       tracePath: options['trace'] as string | undefined,
     })
   })
 
+/** Of no use to the older dialects. */
+const ofPhonebook = ['stage', 'interval', 'trace', 'keep-trying', 'strategy', 'pacing', 'explain'] as const
+
 /** What has to be given, and what has no meaning, in each dialect that this client speaks. */
 const needs = {
   phonebook: { required: ['server', 'name', 'contact'], foreign: [] },
-  connect: { required: ['server', 'name'], foreign: ['stage', 'interval', 'trace'] },
-  stun: { required: ['server', 'name', 'contact'], foreign: ['stage', 'interval', 'trace'] },
-  directory: { required: ['server'], foreign: ['contact', 'stage', 'interval', 'trace', 'exit-on-connect'] },
-  numbered: { required: ['server'], foreign: ['name', 'contact', 'stage', 'interval', 'trace', 'exit-on-connect'] },
+  connect: { required: ['server', 'name'], foreign: ofPhonebook },
+  stun: { required: ['server', 'name', 'contact'], foreign: ofPhonebook },
+  directory: { required: ['server'], foreign: ['contact', ...ofPhonebook, 'exit-on-connect'] },
+  numbered: { required: ['server'], foreign: ['name', 'contact', ...ofPhonebook, 'exit-on-connect'] },
 } as const satisfies Record<Door, { required: readonly Named[]; foreign: readonly Named[] }>
 
 type Named = keyof typeof clientTable
@@ -116,6 +128,16 @@ const readDialect = (text = 'phonebook'): Door => {
   const remedy = near ? `did you mean ${near}?` : `choose from ${spoken.join(', ')}`
   throw new StageError('usage', `--dialect: there is no dialect ${JSON.stringify(text)}: ${remedy}`)
 }
+
+const readStrategy = (text: string | undefined): StrategyName | undefined => {
+  if (text === undefined || isStrategy(text)) return text
+  const near = nearest(text, forcible)
+  const remedy = near ? `did you mean ${near}?` : `choose from ${forcible.join(', ')}`
+  throw new StageError('usage', `--strategy: there is no strategy ${JSON.stringify(text)}: ${remedy}`)
+}
+
+const forcible: readonly string[] = ['direct', 'low-ttl', 'predict', 'spray'] satisfies StrategyName[]
+const isStrategy = (text: string): text is StrategyName => forcible.includes(text)
 
 const usages: Readonly<Record<Door, string>> = {
   phonebook: '-s HOST -n MY_NAME -c PEER_NAME',

@@ -11,6 +11,7 @@ import { createAlarm } from './alarm.ts'
 import type { ClientEvent, Waiting } from './events.ts'
 import { createGettingThrough } from './getting-through.ts'
 import type { Parameters, StrategyName } from './strategy.ts'
+import { isWorthWaiting, verdictFrom } from './verdict.ts'
 import { dialectOf, unansweredMs } from './other-dialect.ts'
 import { nameRefusal } from './own-name.ts'
 import type { PunchState } from './punch-state.ts'
@@ -35,6 +36,8 @@ export type ClientOptions = {
   timeoutMs?: number
   /** Whoever listens here sees every event, in order and at once. */
   onEvent?: (event: ClientEvent) => void
+  /** Goes on after a verdict instead of failing. Default: true. */
+  keepTrying?: boolean
   /** Tries this one and no other. */
   strategy?: StrategyName
   /** Of the strategies: how many sockets, probes, and how fast. */
@@ -56,6 +59,8 @@ export type Client = {
 }
 
 const waitingMs = 5000
+/** A server that has not answered by then will hardly do so. */
+const serverSilentMs = 10_000
 const waitingAgainMs = 30_000
 
 export const connect = (host: Host, options: ClientOptions): Client => {
@@ -69,6 +74,11 @@ export const connect = (host: Host, options: ClientOptions): Client => {
   let cancelWaiting = (): void => {}
   let cancelTimeout = (): void => {}
   let cancelUnanswered = (): void => {}
+  let cancelSilent = (): void => {}
+  let wasConnected = false
+  let nameTaken = false
+  /** When the server last said unasked that the peer has registered. */
+  let peerSeenMs = -Infinity
   let looksLike: Door | undefined
 
   const hosts = (): Endpoint[] => {
@@ -105,7 +115,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     onNews: nowMs => registrar.renew(nowMs),
     onActive: () => alarm.set(),
     onEvent: event => emit(event),
-    onExhausted() {},
+    onExhausted: nowMs => judge(nowMs),
   })
   const registrar = new Registrar({
     name,
@@ -124,7 +134,9 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     if (closed) return
     onEvent(event)
     if (closed) return // by whoever listens
+    if (event.event === 'name-conflict') nameTaken = true
     if (event.event === 'connected') {
+      wasConnected = true
       cancelTimeout()
       through.connected(puncher.session?.endpoint.via)
       registrar.setConnected(true, host.now())
@@ -150,6 +162,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     const now = host.now()
     if (through.receive(bytes, from, now)) return alarm.set()
     const lines = registrar.receive(bytes, from, now)
+    const isPush = lines?.every(line => line.name !== name)
     if (!lines) puncher.receive(bytes, from, now)
     else if (lines.length === 0) looksLike ??= dialectOf(bytes)
     for (const line of lines ?? []) {
@@ -160,6 +173,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
       if (line.name === name && line.cookie !== undefined)
         through.registered(from, line.endpoint, line.alternates ?? [], now)
       if (line.name !== peer) continue
+      if (isPush) peerSeenMs = now
       puncher.learn(line, registrar.mapped, from, now)
       through.update(puncher.target, now)
     }
@@ -214,9 +228,35 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     emit({ event: 'closed' })
     closed = true
     alarm.stop()
-    for (const cancel of [cancelWaiting, cancelTimeout, cancelUnanswered]) cancel()
+    for (const cancel of [cancelWaiting, cancelTimeout, cancelUnanswered, cancelSilent]) cancel()
     through.close()
     sockets.close()
+  }
+
+  const judge = (nowMs: number): void => {
+    // An older peer may look for us only twice a minute.
+    if (closed || (registrar.answered && puncher.standing === 'older')) return
+    const { target } = puncher
+    const verdict = verdictFrom({
+      peer,
+      serverAnswered: registrar.answered,
+      mapped: registrar.mapped,
+      endpoint: target?.endpoint,
+      mine: through.hint,
+      theirs: target?.theirs,
+      plan: through.plan,
+      standing: puncher.standing,
+      mutual: target?.consented ?? false,
+      peerSilentMs: nowMs - peerSeenMs,
+      heard: puncher.heard,
+      nameTaken,
+    })
+    emit({ event: 'verdict', elapsedMs: nowMs - startedMs, ...verdict })
+    if ((options.keepTrying ?? true) || wasConnected || isWorthWaiting(verdict)) return
+    const goesOn = 'with --keep-trying we would go on'
+    if (registrar.answered)
+      fail(new StageError('peer-unreached', `${peer} was not reached (${verdict.cause}): ${goesOn}`))
+    else fail(new StageError('server-unreachable', `No answer from ${server} (${verdict.cause}): ${goesOn}`))
   }
 
   const giveUp = (): void => {
@@ -243,6 +283,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     const { servers } = registrar
     emit({ event: 'unanswered', elapsedMs: host.now() - startedMs, servers, ...(looksLike && { looksLike }) })
   })
+  cancelSilent = host.after(serverSilentMs, () => void (registrar.answered || judge(host.now())))
   watchWaiting(waitingMs)
   sockets.lookup()
 

@@ -12,7 +12,7 @@ import {
 import { decodeUtf8 } from '../utf8.ts'
 import { type Candidate, Candidates } from './candidates.ts'
 import type { ClientEvent } from './events.ts'
-import { Manners } from './manners.ts'
+import { Manners, type PeerStanding } from './manners.ts'
 import { Peer, sameBytes } from './peer.ts'
 import { parseHint } from '../dialects/phonebook/hint.ts'
 import { type PunchState, nextState } from './punch-state.ts'
@@ -111,6 +111,10 @@ export class Puncher {
       offered: hosts.filter(({ address, port }) => address === endpoint.address && port >= 1024),
       consented: pair !== '',
     }
+  }
+
+  get standing(): PeerStanding {
+    return this.#peer.standing
   }
 
   /** One check of an attempt. */
