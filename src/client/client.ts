@@ -8,6 +8,7 @@ import { encodeText, longestPayload, longestText } from '../dialects/phonebook/p
 import { decodeUtf8, encodeUtf8 } from '../utf8.ts'
 import { createAlarm } from './alarm.ts'
 import type { ClientEvent, Waiting } from './events.ts'
+import { familiesToOffer, hostsToOffer } from './own-hosts.ts'
 import { dialectOf, unansweredMs } from './other-dialect.ts'
 import { nameRefusal } from './own-name.ts'
 import type { PunchState } from './punch-state.ts'
@@ -67,11 +68,8 @@ export const connect = (host: Host, options: ClientOptions): Client => {
   const hosts = (): Endpoint[] => {
     // A server on loopback has its clients on the same machine, where the address that it sees is the one to use.
     if (!registrar.server || isLoopback(registrar.server.address)) return []
-    const family = familyOf(registrar.server.address)
-    const local = sockets.local(family)
-    if (!offerHosts || !local || local.port === 0) return []
-    const own = host.addresses().filter(address => familyOf(address) === family)
-    return own.slice(0, 4).map(address => ({ address, port: local.port }))
+    if (!offerHosts) return []
+    return hostsToOffer(host.addresses(), familyOf(registrar.server.address), family => sockets.local(family)?.port)
   }
 
   const puncher = new Puncher({
@@ -79,6 +77,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     peer,
     startedMs,
     randomBytes: n => host.randomBytes(n),
+    reaches: family => sockets.local(family) !== undefined,
     send: (bytes, to) => sockets.send(bytes, to),
     onEvent: event => emit(event),
   })
@@ -142,6 +141,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     server,
     port,
     onDatagram: receive,
+    alsoOpen: servers => (offerHosts && !servers.every(isLoopback) ? familiesToOffer(host.addresses()) : []),
     onFound(servers) {
       registrar.found(servers, host.now())
       alarm.set()
