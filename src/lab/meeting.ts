@@ -55,7 +55,7 @@ export const meetIn = (options: MeetingOptions): { readonly result: MeetingResul
   const topology = createTopology(place.profileA, place.profileB, { ...place, seed, ways, trace: true })
   const { world } = topology
   options.prepare?.(topology)
-  const stage = stageIn(world, topology.hosts)
+  const stage = stageIn(world, topology.hosts, { ip: place.ip ?? '4' })
   stage.startServer()
   const start = (me: Peer): StageClient =>
     stage.startClient(me, me === 'alice' ? 'bob' : 'alice', {
