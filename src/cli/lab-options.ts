@@ -2,11 +2,16 @@
 import { StageError } from '../errors.ts'
 import { type PlanOptions, defaultOffsetsMs } from '../lab/matrix.ts'
 import { kernelNetwork, variedNetwork } from '../lab/network.ts'
+import { type IpVersions, ipVersions } from '../nat-profile.ts'
 import { siteNamed } from '../lab/sites.ts'
 import type { OptionTable, Options } from './options.ts'
 import { type WorldName, worldNames } from './worlds.ts'
 
 export const usage = (message: string): StageError => new StageError('usage', message)
+
+export const ipHelp = `  --ip VERSION     4 (default); 6: the same boxes as firewalls that translate nothing, each in front of
+                   a /64; both: the NAT for IPv4 and beside it that firewall for IPv6
+`
 
 export const everywhere = {
   json: { kind: 'switch' },
@@ -17,7 +22,18 @@ export const sized = {
   profiles: { kind: 'text' },
   trials: { kind: 'count' },
   seed: { kind: 'count' },
+  ip: { kind: 'text' },
 } as const satisfies OptionTable
+
+export const readIp = (options: Options): IpVersions => {
+  const text = (options['ip'] as string | undefined) ?? '4'
+  const found = ipVersions.find(ip => ip === text)
+  if (!found) throw usage(`--ip ${JSON.stringify(text)}: choose ${ipVersions.slice(0, -1).join(', ')} or both`)
+  return found
+}
+
+/** For a command line that says the same; the default is left out. */
+export const ipWords = (ip: IpVersions): string[] => (ip === '4' ? [] : ['--ip', ip])
 
 /** `none,portrest`: each of them known; undefined where nothing was given. */
 export const readNames = (options: Options): string[] | undefined => {
