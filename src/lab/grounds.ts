@@ -89,9 +89,9 @@ export const openerOf = (
   ofReceiver: readonly Crossing[],
   boxes: ReadonlySet<string>,
 ): Recorded | undefined => {
-  const entrances = group.filter(({ kind, box, before }) => kind === 'forward' && boxes.has(box) && before)
-  for (const { box, timeMs, before } of entrances) {
-    if (!before) continue
+  const entrances = group.filter(({ kind, box }) => kind === 'forward' && boxes.has(box))
+  for (const entrance of entrances) {
+    const { box, timeMs, before = entrance } = entrance // as it is, where nothing is translated
     const opened = ofReceiver
       .flatMap(({ group }) => group)
       .find(
