@@ -231,6 +231,25 @@ const sentOver = (host: SimHost, world: ReturnType<typeof dualStack>['world'], f
     ({ kind, box, to }) => kind === 'send' && box === host.name && familyOf(to.address) === family,
   ).length
 
+t.test('who went away without a word and comes back to its address is found there again', async t => {
+  const topology = createTopology(symrand, symrand, { seed: 1, ip: 'both' })
+  const { world, bob } = topology
+  const stage = stageIn(world, topology.hosts, { ip: 'both' })
+  stage.startServer()
+  const alice = stage.startClient('alice', 'bob')
+  stage.startClient('bob', 'alice')
+  world.run(3000)
+  t.equal(alice.client.state, 'connected')
+  bob.stop()
+  world.run(200_000)
+  t.equal(alice.client.state, 'punching', 'every check that good manners allow has gone there')
+  const back = stage.startClient('bob', 'alice')
+  world.run(230_000)
+  t.same([alice.client.state, back.client.state], ['connected', 'connected'])
+  t.ok(back.first('connected').elapsedMs < 6000)
+  t.comment(`connected again ${back.first('connected').elapsedMs.toFixed(0)} ms after its start`)
+})
+
 t.test('--no-host: nothing of IPv6 is told, asked for, or tried', async t => {
   const { world, alice, bob, stage } = dualStack()
   stage.startServer()
