@@ -1,4 +1,5 @@
 // What the commands of nat-lab have in common: options, and how a run is named so that it can be repeated.
+import type { Family } from '../endpoint.ts'
 import { StageError } from '../errors.ts'
 import { type PlanOptions, defaultOffsetsMs } from '../lab/matrix.ts'
 import { kernelNetwork, variedNetwork } from '../lab/network.ts'
@@ -30,6 +31,14 @@ export const readIp = (options: Options): IpVersions => {
   const found = ipVersions.find(ip => ip === text)
   if (!found) throw usage(`--ip ${JSON.stringify(text)}: choose ${ipVersions.slice(0, -1).join(', ')} or both`)
   return found
+}
+
+/** One of the two; undefined where nothing was given. */
+export const readFamily = (options: Options): Family | undefined => {
+  const text = options['ip'] as string | undefined
+  if (text === undefined) return undefined
+  if (text !== '4' && text !== '6') throw usage(`--ip ${JSON.stringify(text)}: choose 4 or 6`)
+  return text === '4' ? 4 : 6
 }
 
 /** For a command line that says the same; the default is left out. */
