@@ -10,8 +10,8 @@ import { type WorldName, worldNames } from './worlds.ts'
 
 export const usage = (message: string): StageError => new StageError('usage', message)
 
-export const ipHelp = `  --ip VERSION     4 (default); 6: the same boxes as firewalls that translate nothing, each in front of
-                   a /64; both: the NAT for IPv4 and beside it that firewall for IPv6
+export const ipHelp = `  --ip VERSION     4 (default). 6: the same boxes as firewalls that translate nothing, each in
+                   front of a /64. both: the NAT for IPv4, and beside it that firewall for IPv6
 `
 
 export const everywhere = {
