@@ -27,7 +27,7 @@ Options:
       --exit-on-connect  end one second after both sides have heard each other
       --timeout SECONDS  give up when not connected by then (never)
       --interval SECONDS ask the server this often while looking for the peer (1, later 3)
-      --no-host          do not tell the peer my addresses behind the NAT
+      --no-host          do not tell the peer my own addresses, IPv6 included
       --no-input         do not read from the terminal: for running in the background
       --trace FILE       write every event and packet there, for nat-lab ladder
       --json             print one JSON object per event, and nothing else
