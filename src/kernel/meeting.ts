@@ -23,7 +23,7 @@ const bin = (name: string): Command => [process.execPath, fileURLToPath(new URL(
 export const ourServer = (ip: IpVersions = '4'): ServerProgram => ({
   command: [
     ...bin('test-server'),
-    ...['-p', '{port}', '--host', '{server}'],
+    ...'-p {port} --host {server}'.split(' '),
     ...(ip === 'both' ? ['--host', serverAddresses['6'][0]] : []),
   ],
   ready: /ready/,
