@@ -32,7 +32,7 @@ Options:
       --explain          print how it tries to get through, why so, and what the odds are
       --strategy NAME    try nothing else: direct, low-ttl, predict, spray; on both sides
       --pacing MS        between two probes of a spray (4)
-      --no-host          do not tell the peer my addresses behind the NAT
+      --no-host          do not tell the peer my own addresses, IPv6 included
       --no-input         do not read from the terminal: for running in the background
       --trace FILE       write every event and packet there, for nat-lab ladder
       --json             print one JSON object per event, and nothing else

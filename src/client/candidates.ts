@@ -57,9 +57,11 @@ export class Candidates {
     return candidate
   }
 
-  /** The oldest of those that the phonebook does not name makes room: a mapping may change for years. */
+  /** The oldest of those that the phonebook does not name, or not any more, makes room: addresses may change for years. */
   #forgetOne(): boolean {
-    for (const [key, { kind }] of this.#byKey) if (kind === 'peer-reflexive') return this.#byKey.delete(key)
+    for (const forgettable of ['peer-reflexive', 'host']) {
+      for (const [key, { kind }] of this.#byKey) if (kind === forgettable) return this.#byKey.delete(key)
+    }
     return false
   }
 

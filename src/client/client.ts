@@ -12,6 +12,7 @@ import type { ClientEvent, Waiting } from './events.ts'
 import { createGettingThrough } from './getting-through.ts'
 import type { Parameters, StrategyName } from './strategy.ts'
 import { isWorthWaiting, verdictFrom } from './verdict.ts'
+import { familiesToOffer, hostsToOffer } from './own-hosts.ts'
 import { dialectOf, unansweredMs } from './other-dialect.ts'
 import { nameRefusal } from './own-name.ts'
 import type { PunchState } from './punch-state.ts'
@@ -84,11 +85,13 @@ export const connect = (host: Host, options: ClientOptions): Client => {
   const hosts = (): Endpoint[] => {
     // A server on loopback has its clients on the same machine, where the address that it sees is the one to use.
     if (!registrar.server || isLoopback(registrar.server.address)) return []
-    const family = familyOf(registrar.server.address)
-    const local = sockets.local(family)
-    if (!offerHosts || !local || local.port === 0) return []
-    const own = host.addresses().filter(address => familyOf(address) === family)
-    return [...through.offered, ...own.map(address => ({ address, port: local.port }))].slice(0, mostHosts)
+    if (!offerHosts) return []
+    const own = hostsToOffer(
+      host.addresses(),
+      familyOf(registrar.server.address),
+      family => sockets.local(family)?.port,
+    )
+    return [...through.offered, ...own].slice(0, mostHosts)
   }
 
   const puncher = new Puncher({
@@ -96,6 +99,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     peer,
     startedMs,
     randomBytes: n => host.randomBytes(n),
+    reaches: family => sockets.local(family) !== undefined,
     send(bytes, to, ttl) {
       if (to.via !== undefined) through.send(bytes, to, to.via, ttl)
       else sockets.send(bytes, to)
@@ -190,6 +194,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     server,
     port,
     onDatagram: receive,
+    alsoOpen: servers => (offerHosts && !servers.every(isLoopback) ? familiesToOffer(host.addresses()) : []),
     onFound(servers) {
       registrar.found(servers, host.now())
       alarm.set()

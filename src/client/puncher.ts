@@ -1,6 +1,6 @@
 // Law: never touches a socket or a clock. Phonebook entries, datagrams and the time go in; datagrams, events and the next
 // deadline come out. docs/dialects.md, "Between two peers", is the protocol; docs/how-it-works.md tells it as a story.
-import { type Endpoint, sameEndpoint } from '../endpoint.ts'
+import { type Endpoint, type Family, sameEndpoint } from '../endpoint.ts'
 import type { Line } from '../dialects/phonebook/codec.ts'
 import {
   type PeerMessage,
@@ -22,7 +22,7 @@ import { EarlyChecks } from './early-checks.ts'
 import type { Shot, Situation } from './attempts.ts'
 import { type Path, pathVia } from './paths.ts'
 import { type Rival, SecondPath, type Tagged, rivalMs } from './second-path.ts'
-import { hostMayBePunched, targetProblem } from './targets.ts'
+import { targetsOf } from './targets.ts'
 import { Voice } from './voice.ts'
 
 export type PuncherOptions = {
@@ -30,6 +30,8 @@ export type PuncherOptions = {
   readonly peer: string
   readonly startedMs: number
   readonly randomBytes: (count: number) => Uint8Array
+  /** The families that there is a socket of. */
+  readonly reaches: (family: Family) => boolean
   readonly send: (bytes: Uint8Array, to: Path, ttl?: number) => void
   readonly onEvent: (event: ClientEvent) => void
 }
@@ -75,17 +77,18 @@ export class Puncher {
 
   /** A phonebook entry of the peer. `mapped`: where the server sees us. */
   learn(line: Line, mapped: Endpoint | undefined, server: Endpoint, nowMs: number): void {
-    const problem = targetProblem(line.endpoint, server)
+    const { endpoint, hosts, problem } = targetsOf(line, mapped, server, this.#options.reaches)
     if (problem) return this.#refuse(line.endpoint, problem)
+    const targets = endpoint ? [endpoint, ...hosts] : hosts
+    if (targets.length === 0) return // not yet
     const news = this.#peer.learn(line, nowMs)
     if (news === 'stale') return
-    this.#manners.renew(line.endpoint.address, nowMs)
-    const hosts = line.hosts.filter(host => hostMayBePunched(host, mapped, line.endpoint))
+    for (const { address } of targets) this.#manners.renew(address, nowMs)
     if (news === 'moved') {
-      this.#candidates.keepOnly([line.endpoint, ...hosts])
+      this.#candidates.keepOnly(targets)
       this.#emit({ event: 'located', peer: line.name, endpoint: line.endpoint })
     }
-    this.#candidates.add(line.endpoint, 'server-reflexive', nowMs)
+    if (endpoint) this.#candidates.add(endpoint, 'server-reflexive', nowMs)
     if (this.#state !== 'connected' || news === 'moved') {
       for (const host of hosts) this.#candidates.add(host, 'host', nowMs)
     }

@@ -12,8 +12,10 @@ import { soaking } from './soaking.ts'
 import { sleeping } from './suspending.ts'
 
 export const worldFigures: readonly WorldFigure[] = [
-  amplificationStrict,
-  amplificationByDefault,
+  amplificationStrict('4'),
+  amplificationStrict('6'),
+  amplificationByDefault('4'),
+  amplificationByDefault('6'),
   classroom,
   meetingInFlood,
   outputsAsInputs,
@@ -22,7 +24,8 @@ export const worldFigures: readonly WorldFigure[] = [
   hostileServer,
   eviction,
   goodManners,
-  meetingWithLoss,
+  meetingWithLoss('4'),
+  meetingWithLoss('6'),
   serverThatMoves,
   clientThatMoves,
   soaking,
