@@ -582,9 +582,7 @@ function setUp({ capacity = 64, splitStages = false, strict = false } = {}) {
   const cookieFor = ({ address, port }: Endpoint) => `c${address}/${port}`
   const desk: Desk = {
     phonebook,
-    get nowMs() {
-      return nowMs
-    },
+    now: () => nowMs,
     via: 0,
     sockets: [],
     splitStages,
@@ -595,7 +593,7 @@ function setUp({ capacity = 64, splitStages = false, strict = false } = {}) {
     allowance(entry, bytesIn, standing) {
       entry.creditBytes = 0 // of this request alone
       if (standing === 'older' && !strict) return { datagrams: Infinity, bytes: Infinity, headerBytes: 28 }
-      return new Admission({ strict: true }, 1).allowance(entry, bytesIn, standing, nowMs)
+      return new Admission({ strict: true }, 1).allowance(entry, bytesIn, standing, () => nowMs)
     },
   }
   const bytesFor = (asked: Asked): Uint8Array => {
