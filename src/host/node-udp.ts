@@ -15,7 +15,8 @@ const closelyEvery = 256
 const defaultTtl = 64
 /** To wait for the end of the event loop's turn costs half of an answer. From so many datagrams in one turn on, it pays. */
 const manyTogether = 8
-const countedEvery = 64
+/** No power of two: else it might always be the last one of its turn. */
+const countedEvery = 50
 
 type Arrived = { readonly message: Buffer; readonly source: RemoteInfo }
 type Waiting = { readonly bytes: Uint8Array; readonly to: Endpoint; readonly options: SendOptions | undefined }
