@@ -34,7 +34,8 @@ export type Allowance = {
 /** What a dialect needs of the server to answer. */
 export type Desk = {
   readonly phonebook: Phonebook
-  readonly nowMs: number
+  /** When the request came, read from the clock by who asks first: it is not every answer that depends on it. */
+  now(): number
   /** The socket that the request came in by. */
   readonly via: number
   /** Where the server's sockets are bound; not there: one that could not be had. */
@@ -61,10 +62,10 @@ export type Answer = {
   readonly later?: readonly Uint8Array[]
   readonly laterMs?: number
   /** Where they go to and leave by, if not back the way that the request came (RFC 5780 s.4.2 and 7.5). */
-  readonly by?: Place
+  readonly by?: Place | undefined
   readonly payer: Payer
   readonly standing: Standing
-  readonly registered?: Registered
+  readonly registered?: Registered | undefined
   /** The first of two is told about the second, in its own dialect. */
   readonly introductions?: readonly (readonly [receiver: Entry, entry: Entry])[]
   /** What was asked for, where that is more than a registration: for the transcript. */

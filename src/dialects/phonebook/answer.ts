@@ -35,11 +35,11 @@ export const phonebook: Dialect<RegistrationRequest> = {
 
   answer(asked, from, bytesIn, desk) {
     const request = desk.splitStages && !asked.newer ? splitStage(asked) : asked
-    const { phonebook: book, nowMs, via } = desk
+    const { phonebook: book, via } = desk
     const { name, stage, newer, seek, hosts, nat: hint } = request
     if (book.isKept(name, stage, 'phonebook')) return 'kept-name'
     const registration = { name, stage, newer, seek, hosts, hint, endpoint: from, door: 'phonebook', via } as const
-    const registered = book.register(registration, nowMs)
+    const registered = book.register(registration, desk.now())
     const { entry } = registered
     const { cookie } = request
     const echoed = cookie !== undefined && (cookie === entry.cookie || desk.isCookieOf(cookie, from))
