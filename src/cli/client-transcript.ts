@@ -95,6 +95,10 @@ export const createClientTranscript = (options: ClientTranscriptOptions): ((even
         return note(
           `Somebody at ${where(event.endpoint)} has registered as ${visible(event.name)} too: choose another name.`,
         )
+      case 'port-mapped':
+        return line(forwardedText(event))
+      case 'port-mapping-failed':
+        return note(visible(event.problem))
       case 'waiting':
         return note(waitingText(event, options.port))
     }
@@ -109,6 +113,12 @@ const lostText = (reason: (ClientEvent & { event: 'lost' })['reason'], peer: str
     silent: `Nothing was heard from ${peer} for 15 s.`,
     'no-consent': `${peer} has not answered for 30 s.`,
   })[reason]
+
+const forwardedText = ({ endpoint, seen }: ClientEvent & { event: 'port-mapped' }): string => {
+  const forwards = `The router forwards ${where(endpoint)} to us`
+  if (!seen || seen.address === endpoint.address) return `${forwards}.`
+  return `${forwards}, but the Stage Manager sees us at ${seen.address}: another NAT in front of it may let nothing in.`
+}
 
 const waitingText = (event: ClientEvent & { event: 'waiting' }, port: number): string => {
   const seconds = Math.round(event.elapsedMs / 1000)

@@ -27,6 +27,7 @@ Options:
       --exit-on-connect  end one second after both sides have heard each other
       --timeout SECONDS  give up when not connected by then (never)
       --interval SECONDS ask the server this often while looking for the peer (1, later 3)
+      --map              have the router forward a port to me (UPnP-IGD, NAT-PMP) until the end
       --no-host          do not tell the peer my addresses behind the NAT
       --no-input         do not read from the terminal: for running in the background
       --trace FILE       write every event and packet there, for nat-lab ladder
@@ -41,6 +42,7 @@ Examples:
   test-client -s stage.example.org -n alice -c bob
   test-client -s 127.0.0.1 -n bob -c alice --exit-on-connect --timeout 30
   test-client --dialect connect -s 127.0.0.1 -n 12345       then: CONNECT 12345 56789
+  test-client -s stage.example.org -n alice -c bob --map    behind the hardest NATs
   tail -f app.log | test-client -s 127.0.0.1 -n bob -c alice -q
 
 ${exitCodeHelp}
@@ -92,6 +94,7 @@ export const main = (args: readonly string[]): Promise<never> =>
       peer,
       stage: stage ?? '',
       offerHosts,
+      map: options['map'] as boolean,
       intervalSeconds: options['interval'] as number | undefined,
       tracePath: options['trace'] as string | undefined,
     })
@@ -100,10 +103,13 @@ export const main = (args: readonly string[]): Promise<never> =>
 /** What has to be given, and what has no meaning, in each dialect that this client speaks. */
 const needs = {
   phonebook: { required: ['server', 'name', 'contact'], foreign: [] },
-  connect: { required: ['server', 'name'], foreign: ['stage', 'interval', 'trace'] },
-  stun: { required: ['server', 'name', 'contact'], foreign: ['stage', 'interval', 'trace'] },
-  directory: { required: ['server'], foreign: ['contact', 'stage', 'interval', 'trace', 'exit-on-connect'] },
-  numbered: { required: ['server'], foreign: ['name', 'contact', 'stage', 'interval', 'trace', 'exit-on-connect'] },
+  connect: { required: ['server', 'name'], foreign: ['stage', 'map', 'interval', 'trace'] },
+  stun: { required: ['server', 'name', 'contact'], foreign: ['stage', 'map', 'interval', 'trace'] },
+  directory: { required: ['server'], foreign: ['contact', 'stage', 'map', 'interval', 'trace', 'exit-on-connect'] },
+  numbered: {
+    required: ['server'],
+    foreign: ['name', 'contact', 'stage', 'map', 'interval', 'trace', 'exit-on-connect'],
+  },
 } as const satisfies Record<Door, { required: readonly Named[]; foreign: readonly Named[] }>
 
 type Named = keyof typeof clientTable

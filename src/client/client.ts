@@ -10,6 +10,7 @@ import { createAlarm } from './alarm.ts'
 import type { ClientEvent, Waiting } from './events.ts'
 import { dialectOf, unansweredMs } from './other-dialect.ts'
 import { nameRefusal } from './own-name.ts'
+import { createForwarding } from './forwarding.ts'
 import type { PunchState } from './punch-state.ts'
 import { Puncher } from './puncher.ts'
 import { Registrar } from './registrar.ts'
@@ -26,6 +27,8 @@ export type ClientOptions = {
   stage?: string
   /** Offers our own addresses to a peer behind the same NAT. Default: true. */
   offerHosts?: boolean
+  /** Asks the gateway, by UPnP-IGD or NAT-PMP, to forward a port to us, and offers that to the peer. Default: false. */
+  map?: boolean
   /** Between two registrations while looking for the peer. */
   intervalMs?: number
   /** Gives up when not connected by then. Default: never. */
@@ -45,6 +48,7 @@ export type Client = {
   /** The most bytes that one message to this peer may have. */
   readonly longest: number
   send(message: string | Uint8Array): Sent
+  /** The event `closed` follows: at once, or when the forwarded port is taken back. */
   close(): void
 }
 
@@ -52,7 +56,7 @@ const waitingMs = 5000
 const waitingAgainMs = 30_000
 
 export const connect = (host: Host, options: ClientOptions): Client => {
-  const { server, port = 8080, stage = '', offerHosts = true, timeoutMs, onEvent = () => {} } = options
+  const { server, port = 8080, stage = '', offerHosts = true, map = false, timeoutMs, onEvent = () => {} } = options
   const name = options.name.normalize('NFC')
   const peer = options.peer.normalize('NFC')
   checkNames(name, peer)
@@ -69,10 +73,22 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     if (!registrar.server || isLoopback(registrar.server.address)) return []
     const family = familyOf(registrar.server.address)
     const local = sockets.local(family)
-    if (!offerHosts || !local || local.port === 0) return []
+    // The forwarded one first: there are places for four.
+    const forwarded = forwarding.endpoint && family === 4 ? [forwarding.endpoint] : []
+    if (!offerHosts || !local || local.port === 0) return forwarded
     const own = host.addresses().filter(address => familyOf(address) === family)
-    return own.slice(0, 4).map(address => ({ address, port: local.port }))
+    return [...forwarded, ...own.map(address => ({ address, port: local.port }))].slice(0, 4)
   }
+
+  const forwarding = createForwarding({
+    host,
+    seen: () => registrar.mapped,
+    onEvent: event => emit(event),
+    onChanged() {
+      registrar.offer(host.now())
+      alarm.set()
+    },
+  })
 
   const puncher = new Puncher({
     me: name,
@@ -145,6 +161,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     onFound(servers) {
       registrar.found(servers, host.now())
       alarm.set()
+      if (map) forwarding.begin(registrar.server, sockets.local(4)?.port)
     },
     hasAnswered: () => registrar.answered,
     onFailed: fail,
@@ -177,11 +194,11 @@ export const connect = (host: Host, options: ClientOptions): Client => {
   const close = (): void => {
     if (closed) return
     puncher.close()
-    emit({ event: 'closed' })
     closed = true
     alarm.stop()
     for (const cancel of [cancelWaiting, cancelTimeout, cancelUnanswered]) cancel()
     sockets.close()
+    forwarding.end(() => onEvent({ event: 'closed' }))
   }
 
   const giveUp = (): void => {

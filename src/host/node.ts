@@ -11,6 +11,7 @@ import { codeOf } from '../errors.ts'
 import type { Host, SendOptions, UdpSocket } from '../host.ts'
 import { bindPatiently } from './node-bind.ts'
 import { connectTcp, listenTcp } from './node-tcp.ts'
+import { keepPortMapped } from './port-mapping.ts'
 
 /** A burst of 10,000 registrations stays in a buffer of this size; with the usual 208 KiB, some 250 do. */
 const wantedReceiveBuffer = 4 * 1024 * 1024
@@ -54,6 +55,7 @@ export const createNodeHost = (): Host => ({
       .filter(({ internal, scopeid }) => !internal && !scopeid)
       .map(({ address }) => parseAddress(address))
       .filter(address => address !== undefined),
+  mapPort: (port, onNews) => keepPortMapped(port, onNews),
 })
 
 /** What other systems usually give. Node itself raises the soft limit to the hard one when it starts. */

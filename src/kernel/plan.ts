@@ -13,6 +13,11 @@ export type PlanOptions = {
   readonly lossPercent?: number
   /** More public hosts: 203.0.113.20 and on. */
   readonly publicHosts?: readonly string[]
+  /**
+   * Begins the addresses outside of Alice's NAT, in place of `198.51.100.`: some programs of routers (miniupnpd for one) refuse
+   * to work with addresses that are kept for documentation.
+   */
+  readonly wanA?: string
 }
 
 /** A network namespace: what `ip` is told in there, and the rules. */
@@ -46,7 +51,7 @@ type Side = keyof typeof sides
 const noRules: Rules = { ruleset: '', sysctls: {} }
 
 export const planTopology = (profileA: NatProfile, profileB: NatProfile, options: PlanOptions = {}): Plan => {
-  const { cgnA, cgnB, shared, lossPercent = 0, publicHosts = [] } = options
+  const { cgnA, cgnB, shared, lossPercent = 0, publicHosts = [], wanA = sides.a.wan } = options
   const spaces: Space[] = []
   const segments: Segment[] = []
   const addresses = new Map<string, readonly string[]>()
@@ -102,7 +107,7 @@ export const planTopology = (profileA: NatProfile, profileB: NatProfile, options
 
   /** The network that a customer is on, the provider's or the internet, and his address there. */
   const access = (side: Side, cgn: NatProfile | undefined): [Segment, string] => {
-    const { wan, customer } = sides[side]
+    const { wan, customer } = { ...sides[side], ...(side === 'a' && { wan: wanA }) }
     const found = cgn && shared === 'cgn' ? segments.find(({ gateway }) => gateway.name === 'cgn-a') : undefined
     if (found) return [found, customer]
     const internet = addSegment(inet, `wan-${side}`, wan)
