@@ -10,8 +10,8 @@ export type Gateway = {
   readonly protocol: PortMappingProtocol
   /** As the gateway spells it; it may have none yet. */
   externalAddress(signal: AbortSignal): Promise<string>
-  /** Forwards a UDP port to ours; resolves with its number, which the gateway chooses. The same again renews the lease. */
-  map(port: number, signal: AbortSignal): Promise<number>
+  /** Forwards a UDP port to ours, `external` if it can; resolves with its number. The same again renews the lease. */
+  map(port: number, external: number, signal: AbortSignal): Promise<number>
   unmap(port: number, external: number, signal: AbortSignal): Promise<void>
 }
 
@@ -44,10 +44,10 @@ type Inside = {
 const upnpOf = (gateway: LibraryGateway): Gateway => ({
   protocol: 'UPnP-IGD',
   externalAddress: signal => gateway.externalIp({ signal }),
-  async map(port, signal) {
+  async map(port, external, signal) {
     const own = await ownAddressTowards(gateway.host)
-    const mapped = await gateway.map(port, own, { ...wanted, ttl: 1000 * leaseSeconds, signal })
-    return mapped.externalPort
+    const options = { ...wanted, externalPort: external, ttl: 1000 * leaseSeconds, signal }
+    return (await gateway.map(port, own, options)).externalPort
   },
   // Its own `unmap` deletes the internal port's number, of no protocol, and says nothing when the gateway refuses that.
   async unmap(_port, external, signal) {
@@ -89,8 +89,9 @@ export const natPmpAt = (address: string): Gateway => {
   return {
     protocol: 'NAT-PMP',
     externalAddress: signal => ask(gateway => gateway.externalIp({ signal })),
-    // Its `ttl` goes out as it is, as seconds. Without an address of ours it does not ask for the external one again.
-    map: (port, signal) =>
+    // It asks for our own port, whatever is wanted, and sends its `ttl` as it is, as seconds. The empty address keeps it from asking
+    // for the external one again.
+    map: (port, _external, signal) =>
       ask(async gateway => (await gateway.map(port, '', { ...wanted, ttl: leaseSeconds, signal })).externalPort),
     // A lifetime of 0 (RFC 6886 s.3.4).
     unmap: (port, _external, signal) => ask(gateway => gateway.unmap(port, { ...wanted, signal })),

@@ -4,7 +4,7 @@ import { isWildcard, parseAddress } from '../endpoint.ts'
 import type { PortMappingNews } from '../host.ts'
 import { type Gateway, defaultGateway, findUpnp, natPmpAt } from './gateway.ts'
 
-/** Both protocols are for the same network: an answer takes milliseconds, a slow router one second. */
+/** It is near: an answer takes milliseconds, that of a slow one a second. */
 const findWithinMs = 2000
 const mapWithinMs = 2000
 const unmapWithinMs = 2000
@@ -12,12 +12,9 @@ const unmapWithinMs = 2000
 const renewEveryMs = 600_000
 
 export type PortMappingOptions = {
-  readonly find?: (signal: AbortSignal) => Promise<Found>
+  readonly find?: (ending: AbortSignal) => Promise<Gateway>
   readonly renewMs?: number
 }
-
-type Found = { readonly gateway: Gateway; readonly address: string }
-type Mapped = Found & { readonly port: number }
 
 /** `Host.mapPort`; the options are for tests. */
 export const keepPortMapped = (
@@ -26,7 +23,9 @@ export const keepPortMapped = (
   { find = findGateway, renewMs = renewEveryMs }: PortMappingOptions = {},
 ): ((done: () => void) => void) => {
   const ending = new AbortController()
-  let mapped: Mapped | undefined
+  let gateway: Gateway | undefined
+  let external: number | undefined
+  let failed = false
   let said = ''
 
   /** Where it is news. */
@@ -39,20 +38,24 @@ export const keepPortMapped = (
 
   const renew = async (): Promise<void> => {
     try {
-      const found = await find(AbortSignal.any([ending.signal, AbortSignal.timeout(findWithinMs)]))
-      // Not to be interrupted: whether the gateway has heard it would not be known.
-      const external = await found.gateway.map(port, AbortSignal.timeout(mapWithinMs))
-      mapped = { ...found, port: external }
-      say({ endpoint: { address: found.address, port: external }, protocol: found.gateway.protocol })
+      if (!gateway || failed) gateway = await find(ending.signal)
+      // Not interrupted by the end: whether the gateway has heard it would not be known.
+      const signal = AbortSignal.timeout(mapWithinMs)
+      const address = addressIn(await gateway.externalAddress(signal))
+      external = await gateway.map(port, external ?? port, signal)
+      failed = false
+      say({ endpoint: { address, port: external }, protocol: gateway.protocol })
     } catch (error) {
-      say({ problem: error instanceof NotFound ? error.message : refusal((error as Error).message) })
+      failed = true
+      const { message } = error as Error
+      say({ problem: error instanceof Problem ? message : `The router forwards no port (${message}): ${remedy}` })
     }
   }
 
   const keep = async (): Promise<void> => {
     while (!ending.signal.aborted) {
       await renew()
-      await sleep(renewMs, undefined, { signal: ending.signal, ref: false }).catch(() => {})
+      await sleep(failed ? renewMs / 10 : renewMs, undefined, { signal: ending.signal, ref: false }).catch(() => {})
     }
   }
 
@@ -60,7 +63,8 @@ export const keepPortMapped = (
 
   const takeBack = async (): Promise<void> => {
     await kept
-    await mapped?.gateway.unmap(port, mapped.port, AbortSignal.timeout(unmapWithinMs)).catch(() => {})
+    if (external === undefined) return
+    await gateway?.unmap(port, external, AbortSignal.timeout(unmapWithinMs)).catch(() => {})
   }
 
   return done => {
@@ -69,31 +73,44 @@ export const keepPortMapped = (
   }
 }
 
-class NotFound extends Error {}
+/** One that needs no more words. */
+class Problem extends Error {}
 
-const refusal = (text: string): string => `The router forwards no port (${text}): see what its settings allow.`
-
-/** The first one that says which address it has outside, by whichever protocol. */
-const findGateway = async (signal: AbortSignal): Promise<Found> => {
-  const address = defaultGateway()
-  const asked = [findUpnp(signal), ...(address === undefined ? [] : [natPmpAt(address)])].map(async finding => {
-    const gateway = await finding
-    if (!gateway) throw new NotFound(silence)
-    const said = parseAddress(await gateway.externalAddress(signal).catch(() => Promise.reject(new NotFound(silence))))
-    if (said === undefined || isWildcard(said)) throw new NotFound(noAddress)
-    return { gateway, address: said }
-  })
-  // Not every wait in the library listens to the signal.
-  const late = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(new NotFound(silence))))
-  return Promise.race([firstOf(asked), late])
-}
-
+const remedy = 'see what its settings allow.'
 const silence = 'No router answers UPnP-IGD or NAT-PMP: switch one of them on in its settings.'
 const noAddress = 'The router does not say which address it has outside: is it online?'
 
+const addressIn = (said: string): string => {
+  const address = parseAddress(said)
+  if (address === undefined || isWildcard(address)) throw new Problem(noAddress)
+  return address
+}
+
+/** The first one that says which address it has outside, by whichever protocol. */
+const findGateway = async (ending: AbortSignal): Promise<Gateway> => {
+  const asking = new AbortController()
+  const { signal } = asking
+  const nearest = defaultGateway()
+  const found = [findUpnp(signal), ...(nearest === undefined ? [] : [natPmpAt(nearest)])].map(async finding => {
+    const gateway = await finding
+    if (!gateway) throw new Problem(silence)
+    addressIn(await gateway.externalAddress(signal))
+    return gateway
+  })
+  // Not every wait in the library listens to the signal.
+  const late = sleep(findWithinMs, undefined, { signal: ending, ref: false })
+    .catch(() => {})
+    .then(() => Promise.reject(new Problem(silence)))
+  try {
+    return await Promise.race([firstOf(found), late])
+  } finally {
+    asking.abort()
+  }
+}
+
 /** Of several failures the one that tells more. */
-const firstOf = (asked: readonly Promise<Found>[]): Promise<Found> =>
-  Promise.any(asked).catch(({ errors }: AggregateError) => {
+const firstOf = (found: readonly Promise<Gateway>[]): Promise<Gateway> =>
+  Promise.any(found).catch(({ errors }: AggregateError) => {
     const all = errors as Error[]
     throw all.find(({ message }) => message !== silence) ?? all[0]
   })
