@@ -35,6 +35,7 @@ export const clientTable = {
   contact: { kind: 'text', short: 'c' },
   stage: { kind: 'text' },
   host: { kind: 'switch-off' },
+  map: { kind: 'switch' },
   input: { kind: 'switch-off' },
   'exit-on-connect': { kind: 'switch' },
   timeout: { kind: 'seconds' },

@@ -24,6 +24,7 @@ export type TalkOptions = {
   peer: string
   stage: string
   offerHosts: boolean
+  map: boolean
   readInput: boolean
   exitOnConnect: boolean
   timeoutSeconds: number | undefined
@@ -75,6 +76,8 @@ export const talk = (options: TalkOptions): Promise<number> =>
     let finished = false
     let cancelDirect = (): void => {}
     let wake = (): void => {}
+    let closed = (): void => {}
+    const ended = new Promise<void>(resolve => (closed = resolve))
 
     const show = (event: ClientEvent): void => {
       if (options.output === 'json') return output.line(eventToJson(event, host.now() - startedMs))
@@ -101,6 +104,7 @@ export const talk = (options: TalkOptions): Promise<number> =>
       if (event.event === 'unanswered') return void suggest(event)
       show(event)
       if (event.event === 'failed') return finish(event.error)
+      if (event.event === 'closed') return closed()
       if (event.event === 'lost') cancelDirect()
       if (event.event !== 'connected') return
       cancelDirect()
@@ -116,7 +120,9 @@ export const talk = (options: TalkOptions): Promise<number> =>
       cancelDirect()
       client?.close()
       terminal.close()
-      void output.flush(flushMs).then(() => (typeof result === 'number' ? resolve(result) : reject(result)))
+      void ended
+        .then(() => output.flush(flushMs))
+        .then(() => (typeof result === 'number' ? resolve(result) : reject(result)))
     }
 
     const connected = async (): Promise<void> => {
@@ -144,6 +150,7 @@ export const talk = (options: TalkOptions): Promise<number> =>
       stage: options.stage,
       offerHosts: options.offerHosts,
       keepTrying: options.keepTrying,
+      map: options.map,
       ...(options.strategy && { strategy: options.strategy }),
       ...(options.pacingMs !== undefined && { parameters: { ...ourParameters, pacingMs: options.pacingMs } }),
       ...(options.timeoutSeconds !== undefined && { timeoutMs: options.timeoutSeconds * 1000 }),

@@ -32,6 +32,7 @@ Options:
       --explain          print how it tries to get through, why so, and what the odds are
       --strategy NAME    try nothing else: direct, low-ttl, predict, spray; on both sides
       --pacing MS        between two probes of a spray (4)
+      --map              have the router forward a port to me (UPnP-IGD, NAT-PMP) until the end
       --no-host          do not tell the peer my own addresses, IPv6 included
       --no-input         do not read from the terminal: for running in the background
       --trace FILE       write every event and packet there, for nat-lab ladder
@@ -46,6 +47,7 @@ Examples:
   test-client -s stage.example.org -n alice -c bob
   test-client -s 127.0.0.1 -n bob -c alice --exit-on-connect --timeout 30
   test-client --dialect connect -s 127.0.0.1 -n 12345       then: CONNECT 12345 56789
+  test-client -s stage.example.org -n alice -c bob --map    behind the hardest NATs
   tail -f app.log | test-client -s 127.0.0.1 -n bob -c alice -q
 
 ${exitCodeHelp}
@@ -97,6 +99,7 @@ export const main = (args: readonly string[]): Promise<never> =>
       peer,
       stage: stage ?? '',
       offerHosts,
+      map: options['map'] as boolean,
       intervalSeconds: options['interval'] as number | undefined,
       keepTrying: options['keep-trying'] as boolean,
       explain: options['explain'] as boolean,
@@ -107,7 +110,7 @@ export const main = (args: readonly string[]): Promise<never> =>
   })
 
 /** Of no use to the older dialects. */
-const ofPhonebook = ['stage', 'interval', 'trace', 'keep-trying', 'strategy', 'pacing', 'explain'] as const
+const ofPhonebook = ['stage', 'map', 'interval', 'trace', 'keep-trying', 'strategy', 'pacing', 'explain'] as const
 
 /** What has to be given, and what has no meaning, in each dialect that this client speaks. */
 const needs = {

@@ -112,9 +112,9 @@ export class Registrar {
     } else if (!this.#awaiting) this.#nextMs = nowMs + this.#pollMs(nowMs)
   }
 
-  /** There is something new to say. */
-  renew(nowMs: number): void {
-    if (this.#active) this.#register(nowMs)
+  /** What we offer has changed: said at once to the server that answers us, so that it tells whoever seeks us. */
+  offer(nowMs: number): void {
+    if (this.#active && !this.#connected) this.#register(nowMs)
   }
 
   tick(nowMs: number): void {

@@ -21,11 +21,15 @@ export const targetProblem = (endpoint: Endpoint, server: Endpoint): string | un
   return undefined
 }
 
-/** A peer's local candidate is worth a try only where both of us are seen at the same address: behind the same NAT. */
+/**
+ * A peer's local candidate is worth a try only where both of us are seen at the same address: behind the same NAT. One at the very
+ * address where the peer is seen is a port that its gateway forwards; checks go there anyway, and all ports share one budget.
+ */
 export const hostMayBePunched = (host: Endpoint, mine: Endpoint | undefined, theirs: Endpoint): boolean => {
   if (!mine || isLoopback(mine.address) || host.port < 1024 || familyOf(host.address) !== familyOf(theirs.address))
     return false
-  if (host.address === theirs.address) return true // its NAT's own address: no other than the one that is punched anyway
+  // Its NAT's own address: no other than the one that is punched anyway.
+  if (host.address === theirs.address) return !isLoopback(theirs.address)
   const kind = classifyAddress(host.address)
   return (kind === 'private' || kind === 'link-local' || kind === 'global') && sameSite(mine.address, theirs.address)
 }
