@@ -79,11 +79,13 @@ export const targetsOf = (
   const found = hosts.filter(host =>
     isOther(host, endpoint) ? mayCross(host) : hostMayBePunched(host, mapped, endpoint) && isReached(host),
   )
-  const problem = isOther(endpoint, server) && mayCross(endpoint) ? undefined : targetProblem(endpoint, server)
-  const isEarly = newer && pair === undefined && isOther(endpoint, server)
+  const isAcross = isOther(endpoint, server)
+  const problem = isAcross && mayCross(endpoint) ? undefined : targetProblem(endpoint, server)
+  const kept = problem === undefined || isAcross ? found : []
+  const isEarly = newer && pair === undefined && isAcross
   return {
     endpoint: problem === undefined ? endpoint : undefined,
-    hosts: problem === undefined || isOther(endpoint, server) ? found : [],
-    problem: found.length > 0 || isEarly ? undefined : problem,
+    hosts: kept,
+    problem: kept.length > 0 || isEarly ? undefined : problem,
   }
 }

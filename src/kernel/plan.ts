@@ -117,8 +117,8 @@ export const planTopology = (profileA: NatProfile, profileB: NatProfile, options
   /** A NAT with its only external address, and the network behind it. */
   const addNat = (name: string, rules: Rules, outside: Segment, number: number, inside: [string, string]): Segment => {
     const nat = addSpace(name, rules)
-    const [address6] = attach(nat, 'wan', outside, [number]).slice(-1)
-    if (address6 !== undefined) uplinks.set(nat, { segment: outside, address6 })
+    attach(nat, 'wan', outside, [number])
+    uplinks.set(nat, { segment: outside, address6: `${outside.prefix6}${number}` })
     return addSegment(nat, 'lan', ...inside)
   }
 
