@@ -8,6 +8,7 @@ const directMs = 1500
 /** What an open NAT lets through comes first. */
 const sprayAfterMs = 300
 const predictMs = 1500
+const rounds = 6
 /** The one who follows is to be ready when the other one's first sample comes, and the samples of before are to be over. */
 const followAfterMs = 50
 const leadAfterMs = 250
@@ -31,9 +32,11 @@ export const stepsOf = ({ strategy, part, odds }: Plan, parameters: Parameters, 
     case 'low-ttl':
       return lowTtl
     case 'predict':
-      return part === 'both'
-        ? [wait(isFirst ? leadAfterMs : followAfterMs), ...times(6, predict)]
-        : [...times(3, predict), spray]
+      if (part !== 'both') return [...times(3, predict), spray]
+      // The one who follows answers each sample in whichever moment it comes.
+      return isFirst
+        ? [wait(leadAfterMs), ...times(rounds, predict)]
+        : [wait(followAfterMs), { ...predict, lastsMs: rounds * predictMs }]
     case 'spray':
       return [wait(sprayAfterMs), spray]
     case 'relay':
