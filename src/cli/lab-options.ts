@@ -1,7 +1,10 @@
 // What the commands of nat-lab have in common: options, and how a run is named so that it can be repeated.
+import { presetNames } from '../client/presets.ts'
+import { strategies } from '../client/strategy.ts'
 import { StageError } from '../errors.ts'
-import { type PlanOptions, defaultOffsetsMs } from '../lab/matrix.ts'
+import { type Conditions, type PlanOptions, defaultOffsetsMs } from '../lab/matrix.ts'
 import { kernelNetwork, variedNetwork } from '../lab/network.ts'
+import { type Setting, punchingOf } from '../lab/setting.ts'
 import { siteNamed } from '../lab/sites.ts'
 import type { OptionTable, Options } from './options.ts'
 import { type WorldName, worldNames } from './worlds.ts'
@@ -18,6 +21,22 @@ export const sized = {
   trials: { kind: 'count' },
   seed: { kind: 'count' },
 } as const satisfies OptionTable
+
+/** How both clients go about it, in the simulation. */
+export const punching = { strategy: { kind: 'text' }, preset: { kind: 'text' } } as const satisfies OptionTable
+
+export const punchingHelp = `  --strategy NAME  both try this one only: ${strategies.join(', ')}
+  --preset NAME    whose sockets, probes and pace: ${presetNames.join(', ')}
+`
+
+/** The names that were given, what they stand for, and the same as one would type it. */
+export const readPunching = (
+  options: Options,
+): Pick<Setting, 'strategy' | 'preset'> & { of: Conditions; words: string[] } => {
+  const given = { strategy: options['strategy'] as string | undefined, preset: options['preset'] as string | undefined }
+  const words = Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]))
+  return { ...given, of: punchingOf(given), words }
+}
 
 /** `none,portrest`: each of them known; undefined where nothing was given. */
 export const readNames = (options: Options): string[] | undefined => {

@@ -12,7 +12,7 @@ import { ladderText } from '../report/ladder-text.ts'
 import { pcapOf } from '../report/pcap.ts'
 import { storyHtml, triedHtml } from '../report/story-html.ts'
 import { storyText, triedText } from '../report/story.ts'
-import { commandLine, everywhere, sized, usage } from './lab-options.ts'
+import { commandLine, everywhere, punching, punchingHelp, readPunching, sized, usage } from './lab-options.ts'
 import { makePage, outputs, outputsHelp, writeOutputs } from './lab-outputs.ts'
 import { type Options, parseOptions } from './options.ts'
 
@@ -30,7 +30,7 @@ Options:
   --loss PERCENT   on every way (varied)
   --first NAME     alice or bob starts first (varied)
   --later MS       the other one starts so much later (varied)
-${outputsHelp}  --json           print {a, b, seed, trial, result, steps, verdict, why, tried, worked} as JSON,
+${punchingHelp}${outputsHelp}  --json           print {a, b, seed, trial, result, steps, verdict, why, tried, worked} as JSON,
                    and nothing else
   -h, --help       print this help
 
@@ -45,6 +45,7 @@ const choices = {
   loss: { kind: 'amount' },
   first: { kind: 'text' },
   later: { kind: 'amount' },
+  ...punching,
 } as const
 
 const table = { seed: sized.seed, trial: { kind: 'count' }, ...choices, ...outputs, ...everywhere } as const
@@ -101,7 +102,9 @@ const readSetting = (a: string, b: string, options: Options): Setting => {
     number | undefined
   )[]
   if (lossPercent !== undefined && lossPercent > 100) throw usage(`--loss ${lossPercent}: give 0 to 100 percent`)
-  return { a, b, seed, trial, latencyMs, lossPercent, first: options['first'] as string | undefined, laterMs }
+  const { strategy, preset } = readPunching(options)
+  const first = options['first'] as string | undefined
+  return { a, b, seed, trial, latencyMs, lossPercent, first, laterMs, strategy, preset }
 }
 
 const aboutText = ({ pair, first, offsetMs }: Trial): string => {
