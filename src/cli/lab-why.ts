@@ -30,8 +30,8 @@ Options:
   --loss PERCENT   on every way (varied)
   --first NAME     alice or bob starts first (varied)
   --later MS       the other one starts so much later (varied)
-${punchingHelp}${outputsHelp}  --json           print {a, b, seed, trial, result, steps, verdict, why, tried, worked} as JSON,
-                   and nothing else
+${punchingHelp}${outputsHelp}  --json           print {a, b, seed, trial, result, plans, steps, verdict, why, tried, worked}
+                   as JSON, and nothing else
   -h, --help       print this help
 
 Example:
@@ -82,11 +82,13 @@ export const command = async (args: readonly string[]): Promise<number> => {
   if (options['json']) {
     const { steps, verdict, why } = story
     const worked = tried?.worked.map(({ text, connectedMs }) => ({ text, connectedMs }))
-    process.stdout.write(`${jsonText({ ...setting, result, steps, verdict, why, tried: tried?.tried, worked })}\n`)
+    process.stdout.write(
+      `${jsonText({ ...setting, result, plans: telling.plans, steps, verdict, why, tried: tried?.tried, worked })}\n`,
+    )
     return 0
   }
   const parts = [
-    about,
+    [about, ...telling.plans].join('\n'),
     storyText(story),
     ...(tried ? [triedText(tried)] : []),
     ...(options['ladder'] ? [ladderText(ladder, colors)] : []),
