@@ -49,17 +49,24 @@ export const lessons: readonly Lesson[] = [
   ),
   lesson(
     'closed',
-    'One port that nobody knows',
+    'Counting on',
     'both-closed',
+    ['portrest', 'symseq'],
+    'Bob’s NAT has a new port for each destination, so what Alice sends to the one that the server saw is dropped. But it counts its ports up, and the server saw several: Alice probes the next few, and one of them is his.',
+  ),
+  lesson(
+    'birthday',
+    'One port that nobody knows',
+    'spray',
     ['portrest', 'symrand'],
-    'Bob’s NAT has a new port for each destination. Alice sends to the one that the server saw; it is open only to the server. Bob sends from another, to which Alice never sent. Both are dropped, for ever.',
+    'Here each new port is a random one. So Bob opens 256 of them towards Alice, and she probes until one of hers meets one of his: like birthdays in a class, that takes far fewer than 64,512. Her own port is the same for everybody, or it could not work.',
   ),
   lesson(
     'both-symmetric',
     'Two moving targets',
     'both-closed',
     ['symrand', 'symrand'],
-    'Each side leaves by a port that the other one cannot know. Read what would have worked: it is enough if one of the two boxes filtered nothing.',
+    'Each side leaves by a port that the other one cannot know, and lets in only what comes from where it has sent: both would have to be guessed at once. No strategy gets through, and both say so: they need a relay. Read what would have worked: it is enough if one of the two boxes were a step more lenient.',
   ),
   lesson(
     'ipv6',

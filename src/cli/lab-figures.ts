@@ -16,7 +16,7 @@ Prints published figures beside our own: ${figureNames.join(', ')}.
 Without a name, all of them. What a lab can't measure is there for reference and says so.
 
 Options:
-  --trials N     runs of what is random (1000)
+  --trials N     runs of what is random (2000)
   --seed S       the same seed gives the same figures (1)
   --html FILE    one page with all of it, for any browser
   --json         print a list of {name, about, source, head, rows, broken} as JSON, and nothing else
@@ -34,7 +34,7 @@ export const command = async (args: readonly string[]): Promise<number> => {
     return 0
   }
   const names = options['_'] as string[]
-  const trials = (options['trials'] as number | undefined) ?? 1000
+  const trials = (options['trials'] as number | undefined) ?? 2000
   const seed = (options['seed'] as number | undefined) ?? 1
   const wanted = names.length > 0 ? names : figureNames
   const progress = createProgress('figures', wanted.length)

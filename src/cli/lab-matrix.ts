@@ -1,11 +1,11 @@
 // nat-lab matrix: every pair, both start orders, several offsets; a line for each cell as it is done, then the grid.
 import colors from 'picocolors'
 import type { IpVersions } from '../nat-profile.ts'
-import { broken } from '../lab/expectation.ts'
+import { broken, goalOfPair } from '../lab/expectation.ts'
 import { type Cell, pairsOf, planTrials } from '../lab/matrix.ts'
 import { usualNames } from '../lab/sites.ts'
 import { fnv1a64 } from '../sim/hash.ts'
-import { createCellLines, gridText } from '../report/matrix.ts'
+import { type GoalOf, createCellLines, goalsText, gridText } from '../report/matrix.ts'
 import { jsonText } from '../report/json.ts'
 import { matrixData } from '../report/matrix-data.ts'
 import { matrixSections } from '../report/matrix-html.ts'
@@ -16,8 +16,11 @@ import {
   everywhere,
   ipHelp,
   ipWords,
+  punching,
+  punchingHelp,
   readIp,
   readNames,
+  readPunching,
   readWorld,
   sized,
   usage,
@@ -31,8 +34,10 @@ const help = `Usage: nat-lab matrix [--profiles A,B,...] [--trials N] [--seed S]
 
 Lets Alice and Bob meet behind every pair of NATs. Half of the meetings are begun by Alice, the
 other one comes at once or up to half a minute later, and in the simulation no two have the same
-latencies, jitter and loss. What two behaviors alone make certain is expected: all connect where
-both have one endpoint each or one side is open to anybody, none through a NAT that blocks UDP.
+latencies, jitter and loss. Beside each cell stands its goal in percent, by the two behaviors: all
+connect where both have one endpoint each, one side is open or a NAT counts its ports up; 97 % where
+chance decides; next to none where both NATs have another port for each peer and let in nobody else.
+A cell is as expected if its 95 % interval reaches into its goal.
 
 Options:
   --world WORLD    sim: the simulation (default). kernel: network namespaces and real processes
@@ -43,7 +48,7 @@ Options:
 ${ipHelp}  --trials N       meetings of each pair (20; in the kernel 4)
   --seed S         the same seed makes the same run, in the simulation (1)
   --resume FILE    keep each result there; what it has already is not done again
-${htmlHelp}  --json           print {world, ip, seed, trials, cells, trace, broken} as JSON, nothing else
+${punchingHelp}${htmlHelp}  --json           print {world, ip, seed, trials, cells, trace, broken} as JSON, nothing else
   -h, --help       print this help
 
 Other people's programs, in the kernel world; of their words {server}, {port}, {me} and {peer}
@@ -64,6 +69,7 @@ Exit codes: 0 as expected, 1 not as expected, 2 usage, 130 interrupted
 const table = {
   world: { kind: 'text' },
   ...sized,
+  ...punching,
   resume: { kind: 'text' },
   html: outputs.html,
   client: { kind: 'text' },
@@ -87,10 +93,18 @@ export const command = async (args: readonly string[]): Promise<number> => {
   const ip = readIp(options)
   const pairs = pairsOf(given ?? usualNames)
   const world = worldName === 'sim' ? simWorld : await kernelWorld(programs)
-  const again = againLine(options, { worldName, trials, seed, ip, given })
+  const clients = readPunching(options)
+  if (worldName === 'kernel' && clients.words.length > 0)
+    throw usage(`${clients.words[0]} is of the simulation: leave it out, or --world kernel`)
+  const { parameters } = clients.of
+  const goalOf: GoalOf | undefined =
+    programs.client || programs.server || clients.strategy !== undefined
+      ? undefined
+      : pair => goalOfPair(pair, parameters, undefined, ip)
+  const again = againLine(options, { worldName, trials, seed, ip, given, clients: clients.words })
   const file = options['resume'] as string | undefined
   const journal = file === undefined ? undefined : openJournal(file, again)
-  const lines = createCellLines(pairs, colors)
+  const lines = createCellLines(pairs, colors, goalOf)
   const print = (text: string): void => void (options['json'] || process.stdout.write(`${text}\n`))
 
   const startedMs = performance.now()
@@ -98,7 +112,7 @@ export const command = async (args: readonly string[]): Promise<number> => {
   print(lines.head)
   const cells = await runTrials({
     world,
-    trials: planTrials({ pairs, trials, seed, ip, ...conditionsOf(worldName) }),
+    trials: planTrials({ pairs, trials, seed, ip, ...conditionsOf(worldName), ...clients.of }),
     journal,
     onCell(cell, runs) {
       ran.push(runs)
@@ -108,7 +122,7 @@ export const command = async (args: readonly string[]): Promise<number> => {
   })
   const traces = cells.map(({ trace }) => trace)
   const trace = worldName === 'sim' ? fnv1a64(traces.join('\n')) : undefined
-  const failed = programs.client || programs.server ? [] : broken(cells, undefined, ip)
+  const failed = goalOf ? broken(cells, parameters, undefined, ip) : []
   const seconds = (performance.now() - startedMs) / 1000
   const sum = `${sumText(cells)} in ${seconds.toFixed(1)} s.${trace ? ` Trace ${trace}.` : ''} To repeat: ${again}`
   writeOutputs(options, {
@@ -121,9 +135,13 @@ export const command = async (args: readonly string[]): Promise<number> => {
       }),
   })
   if (options['json']) {
-    process.stdout.write(`${jsonText({ world: worldName, ip, seed, trials, cells, trace, broken: failed })}\n`)
+    const withGoals = cells.map(cell => ({ ...cell, goal: goalOf?.(cell) }))
+    process.stdout.write(
+      `${jsonText({ world: worldName, ip, seed, trials, cells: withGoals, trace, broken: failed })}\n`,
+    )
   } else {
     print(`\n${gridText(cells, colors)}\n`)
+    if (goalOf) print(`${goalsText(pairs, goalOf)}\n`)
     print(sum)
     for (const line of failed) print(colors.red(`not as expected: ${line}`))
   }
@@ -161,9 +179,16 @@ const pattern = (option: string, text: string): RegExp => {
   }
 }
 
-type Run = { worldName: WorldName; trials: number; seed: number; ip: IpVersions; given: readonly string[] | undefined }
+type Run = {
+  worldName: WorldName
+  trials: number
+  seed: number
+  ip: IpVersions
+  given: readonly string[] | undefined
+  clients: readonly string[]
+}
 
-const againLine = (options: Options, { worldName, trials, seed, ip, given }: Run): string => {
+const againLine = (options: Options, { worldName, trials, seed, ip, given, clients }: Run): string => {
   const own = (['client', 'match', 'server', 'ready'] as const).flatMap(name =>
     options[name] === undefined ? [] : [`--${name}`, options[name] as string],
   )
@@ -178,6 +203,7 @@ const againLine = (options: Options, { worldName, trials, seed, ip, given }: Run
     trials,
     '--seed',
     seed,
+    ...clients,
     ...own,
   ])
 }

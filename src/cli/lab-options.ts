@@ -1,9 +1,12 @@
 // What the commands of nat-lab have in common: options, and how a run is named so that it can be repeated.
 import type { Family } from '../endpoint.ts'
+import { presetNames } from '../client/presets.ts'
+import { strategies } from '../client/strategy.ts'
 import { StageError } from '../errors.ts'
-import { type PlanOptions, defaultOffsetsMs } from '../lab/matrix.ts'
+import { type Conditions, type PlanOptions, defaultOffsetsMs } from '../lab/matrix.ts'
 import { kernelNetwork, variedNetwork } from '../lab/network.ts'
 import { type IpVersions, ipVersions } from '../nat-profile.ts'
+import { type Setting, punchingOf } from '../lab/setting.ts'
 import { siteNamed } from '../lab/sites.ts'
 import type { OptionTable, Options } from './options.ts'
 import { type WorldName, worldNames } from './worlds.ts'
@@ -43,6 +46,22 @@ export const readFamily = (options: Options): Family | undefined => {
 
 /** For a command line that says the same; the default is left out. */
 export const ipWords = (ip: IpVersions): string[] => (ip === '4' ? [] : ['--ip', ip])
+
+/** How both clients go about it, in the simulation. */
+export const punching = { strategy: { kind: 'text' }, preset: { kind: 'text' } } as const satisfies OptionTable
+
+export const punchingHelp = `  --strategy NAME  both try this one only: ${strategies.join(', ')}
+  --preset NAME    whose sockets, probes and pace: ${presetNames.join(', ')}
+`
+
+/** The names that were given, what they stand for, and the same as one would type it. */
+export const readPunching = (
+  options: Options,
+): Pick<Setting, 'strategy' | 'preset'> & { of: Conditions; words: string[] } => {
+  const given = { strategy: options['strategy'] as string | undefined, preset: options['preset'] as string | undefined }
+  const words = Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]))
+  return { ...given, of: punchingOf(given), words }
+}
 
 /** `none,portrest`: each of them known; undefined where nothing was given. */
 export const readNames = (options: Options): string[] | undefined => {

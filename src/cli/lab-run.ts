@@ -9,25 +9,24 @@ import { experimentSections } from '../report/matrix-html.ts'
 import { createCellLines, nameOf, whyText } from '../report/matrix.ts'
 import { fnv1a64 } from '../sim/hash.ts'
 import { listText, readJson } from './experiment-files.ts'
-import { commandLine, everywhere, usage } from './lab-options.ts'
-import { makePage, outputs, writeOutputs } from './lab-outputs.ts'
+import { commandLine, everywhere, punching, punchingHelp, readPunching, usage } from './lab-options.ts'
+import { htmlHelp, makePage, outputs, writeOutputs } from './lab-outputs.ts'
 import { parseOptions } from './options.ts'
 import { runTrials } from './trials.ts'
 import { simWorld } from './worlds.ts'
 
-const help = `Usage: nat-lab run FILE [--trials N] [--seed S] [--csv | --json]
+const help = `Usage: nat-lab run FILE [--trials N] [--seed S] [--csv | --json] [options]
 
 Runs an experiment in the simulation: a JSON file that says who meets whom behind which NATs, in
 what network, how often, and what is expected. Any of its fields may be swept over. docs/lab.md
 describes the fields. Without FILE, lists the ready ones; their names do without folder and .json.
 
 Options:
-  --trials N     meetings of each pair (as in the file, or 20)
-  --seed S       the same seed makes the same run (as in the file, or 1)
-  --html FILE    one page with all of it, for any browser
-  --csv          print CSV, a line for each pair and setting, and nothing else
-  --json         print {about, cells, trace, unmet} as JSON, and nothing else
-  -h, --help     print this help
+  --trials N       meetings of each pair (as in the file, or 20)
+  --seed S         the same seed makes the same run (as in the file, or 1)
+${punchingHelp}${htmlHelp}  --csv            print CSV, a line for each pair and setting, and nothing else
+  --json           print {about, cells, trace, unmet} as JSON, and nothing else
+  -h, --help       print this help
 
 Examples:
   nat-lab run loss
@@ -39,6 +38,7 @@ Exit codes: 0 as the file expects, 1 not, 2 usage, 130 interrupted
 const table = {
   trials: { kind: 'count' },
   seed: { kind: 'count' },
+  ...punching,
   csv: { kind: 'switch' },
   html: outputs.html,
   ...everywhere,
@@ -60,7 +60,9 @@ export const command = async (args: readonly string[]): Promise<number> => {
     return 0
   }
   const [trials, seed] = [options['trials'], options['seed']] as (number | undefined)[]
+  const clients = readPunching(options)
   const experiment = readExperiment(readJson(name), {
+    ...clients.of,
     ...(trials !== undefined && { trials }),
     ...(seed !== undefined && { seed }),
   })
@@ -71,6 +73,7 @@ export const command = async (args: readonly string[]): Promise<number> => {
     name,
     ...(trials === undefined ? [] : ['--trials', trials]),
     ...(seed === undefined ? [] : ['--seed', seed]),
+    ...clients.words,
   ])
 
   print(`${experiment.about}\n`)

@@ -12,7 +12,17 @@ import { ladderText } from '../report/ladder-text.ts'
 import { pcapOf } from '../report/pcap.ts'
 import { storyHtml, triedHtml } from '../report/story-html.ts'
 import { storyText, triedText } from '../report/story.ts'
-import { commandLine, everywhere, ipHelp, readIp, sized, usage } from './lab-options.ts'
+import {
+  commandLine,
+  everywhere,
+  ipHelp,
+  punching,
+  punchingHelp,
+  readIp,
+  readPunching,
+  sized,
+  usage,
+} from './lab-options.ts'
 import { makePage, outputs, outputsHelp, writeOutputs } from './lab-outputs.ts'
 import { type Options, parseOptions } from './options.ts'
 
@@ -30,8 +40,8 @@ ${ipHelp}  --latency MS     of every way, one way, without jitter (varied)
   --loss PERCENT   on every way (varied)
   --first NAME     alice or bob starts first (varied)
   --later MS       the other one starts so much later (varied)
-${outputsHelp}  --json           print {a, b, seed, trial, result, steps, verdict, why, tried, worked} as JSON,
-                   and nothing else
+${punchingHelp}${outputsHelp}  --json           print {a, b, seed, trial, result, plans, steps, verdict, why, tried, worked}
+                   as JSON, and nothing else
   -h, --help       print this help
 
 Example:
@@ -45,6 +55,7 @@ const choices = {
   loss: { kind: 'amount' },
   first: { kind: 'text' },
   later: { kind: 'amount' },
+  ...punching,
 } as const
 
 const table = {
@@ -88,11 +99,13 @@ export const command = async (args: readonly string[]): Promise<number> => {
   if (options['json']) {
     const { steps, verdict, why } = story
     const worked = tried?.worked.map(({ text, connectedMs }) => ({ text, connectedMs }))
-    process.stdout.write(`${jsonText({ ...setting, result, steps, verdict, why, tried: tried?.tried, worked })}\n`)
+    process.stdout.write(
+      `${jsonText({ ...setting, result, plans: telling.plans, steps, verdict, why, tried: tried?.tried, worked })}\n`,
+    )
     return 0
   }
   const parts = [
-    about,
+    [about, ...telling.plans].join('\n'),
     storyText(story),
     ...(tried ? [triedText(tried)] : []),
     ...(options['ladder'] ? [ladderText(ladder, colors)] : []),
@@ -108,17 +121,9 @@ const readSetting = (a: string, b: string, options: Options): Setting => {
     number | undefined
   )[]
   if (lossPercent !== undefined && lossPercent > 100) throw usage(`--loss ${lossPercent}: give 0 to 100 percent`)
-  return {
-    a,
-    b,
-    seed,
-    trial,
-    ip: readIp(options),
-    latencyMs,
-    lossPercent,
-    first: options['first'] as string | undefined,
-    laterMs,
-  }
+  const { strategy, preset } = readPunching(options)
+  const first = options['first'] as string | undefined
+  return { a, b, seed, trial, ip: readIp(options), latencyMs, lossPercent, first, laterMs, strategy, preset }
 }
 
 const protocols = { '4': '', '6': ', over IPv6', both: ', and both have IPv6 too' }

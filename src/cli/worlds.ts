@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import { StageError } from '../errors.ts'
 import type { ClientProgram, ServerProgram } from '../kernel/meeting.ts'
 import type { MeetingResult, Peer } from '../lab/meeting.ts'
-import { meet } from '../lab/meeting.ts'
+import { defaultLimitMs, meet } from '../lab/meeting.ts'
 import type { Trial } from '../lab/matrix.ts'
 import { notTraced } from '../lab/why.ts'
 
@@ -32,13 +32,13 @@ export const kernelWorld = async ({ server, client }: Programs = {}): Promise<Wo
     name: 'kernel',
     // Most of a meeting is waiting.
     atOnce: 4 * availableParallelism(),
-    async meet({ place, first, offsetMs, limitMs }) {
+    async meet({ place, first, offsetMs, limitMs = defaultLimitMs }) {
       const { profileA, profileB, ...rest } = place
       const found = await meet(profileA, profileB, {
         ...rest,
         first,
         offsetMs,
-        ...(limitMs !== undefined && { timeoutMs: limitMs }),
+        timeoutMs: limitMs,
         ...(server && { server }),
         ...(client && { alice: client, bob: client }),
       })

@@ -76,7 +76,7 @@ const validated = (value: unknown): Read => {
 }
 
 /** What may be said anew where an experiment is run. */
-export type Overrides = Partial<Pick<PlanOptions, 'trials' | 'seed'>>
+export type Overrides = Partial<Pick<PlanOptions, 'trials' | 'seed' | 'strategy' | 'parameters'>>
 
 /** Throws a `StageError` of one line that names the field and what it may be. */
 export const readExperiment = (value: unknown, overrides: Overrides = {}): Experiment => {

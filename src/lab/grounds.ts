@@ -32,6 +32,13 @@ export const groundsOf = (drop: Recorded, records: readonly Recorded[]): string 
   }
 }
 
+/** The same of many ports: what holds for each of them. */
+export const groundsOfSpray = ({ reason }: Recorded): string => {
+  if (reason === 'no-mapping') return 'Nothing had left from any of these yet'
+  if (reason === 'filtering') return 'Nothing had left from any of these to where it came from'
+  return reason === 'ttl' ? 'Each had opened its own box by then' : ''
+}
+
 const onlyTo = (out: readonly Recorded[], from: Endpoint): string => {
   const others = new Map(out.map(({ to }) => [formatEndpoint(to), to]))
   if (others.size === 0) return ''

@@ -3,7 +3,7 @@
 import { StageError } from '../errors.ts'
 import type { IpVersions } from '../nat-profile.ts'
 import { seededRandom } from '../sim/random.ts'
-import { type MeetingResult, type Peer, peers, traceOf } from './meeting.ts'
+import { type MeetingOptions, type MeetingResult, type Peer, peers, traceOf } from './meeting.ts'
 import { type Network, variedNetwork } from './network.ts'
 import { type Place, type Sites, builtInSites, placeOf, siteNamed } from './sites.ts'
 import { quantile, wilson } from './statistics.ts'
@@ -18,9 +18,18 @@ export type Trial = {
   readonly first: Peer
   readonly offsetMs: number
   readonly network: Network
-  readonly limitMs?: number
-  readonly stayMs?: number
-}
+} & Conditions
+
+/** What is the same for every trial, where it is said. */
+export type Conditions = Pick<MeetingOptions, 'limitMs' | 'stayMs' | 'strategy' | 'parameters'>
+
+/** Those of them that are there. */
+export const conditionsIn = ({ limitMs, stayMs, strategy, parameters }: Conditions): Conditions => ({
+  ...(limitMs !== undefined && { limitMs }),
+  ...(stayMs !== undefined && { stayMs }),
+  ...(strategy && { strategy }),
+  ...(parameters && { parameters }),
+})
 
 export type PlanOptions = {
   readonly pairs: readonly Pair[]
@@ -33,9 +42,7 @@ export type PlanOptions = {
   readonly offsetsMs?: readonly number[]
   /** Who starts first, in turn. Default: both. */
   readonly orders?: readonly Peer[]
-  readonly limitMs?: number
-  readonly stayMs?: number
-}
+} & Conditions
 
 export const defaultOffsetsMs = [0, 200, 2000, 20_000] as const
 
@@ -55,7 +62,7 @@ export const pairsOf = (names: readonly string[], sites: Sites = builtInSites): 
 
 export const planTrials = (options: PlanOptions): Trial[] => {
   const { pairs, trials, seed, sites = builtInSites, ip, network = variedNetwork, orders = peers } = options
-  const { offsetsMs = defaultOffsetsMs, limitMs, stayMs } = options
+  const { offsetsMs = defaultOffsetsMs } = options
   return pairs.flatMap(pair => {
     const place = placeOf(siteNamed(pair.a, sites), siteNamed(pair.b, sites), ip)
     if (!place) throw new StageError('usage', `${pair.a} and ${pair.b} cannot be put together: no box to share`)
@@ -65,8 +72,7 @@ export const planTrials = (options: PlanOptions): Trial[] => {
       const offset = offsetsMs[Math.floor(i / orders.length) % offsetsMs.length] ?? 0
       const offsetMs = offset * (0.5 + seededRandom(own, 'offset').next())
       const first = orders[i % orders.length] ?? 'alice'
-      const rest = { ...(limitMs !== undefined && { limitMs }), ...(stayMs !== undefined && { stayMs }) }
-      return { pair, place, seed: own, first, offsetMs, network, ...rest }
+      return { pair, place, seed: own, first, offsetMs, network, ...conditionsIn(options) }
     })
   })
 }

@@ -1,5 +1,6 @@
 // One meeting in the simulated world: the production server, Alice and Bob at their sites, and what came of it.
 import type { ClientEvent } from '../client/events.ts'
+import type { Parameters, StrategyName } from '../client/strategy.ts'
 import { fnv1a64 } from '../sim/hash.ts'
 import { seededRandom } from '../sim/random.ts'
 import { type Network, drawWays, variedNetwork } from './network.ts'
@@ -23,6 +24,9 @@ export type MeetingOptions = {
   readonly limitMs?: number
   /** So long in silence, once connected, before it counts; who has lost the other in it was not connected. */
   readonly stayMs?: number
+  /** Of both clients: this strategy and no other; how many sockets and probes, and how fast. Default: what they choose. */
+  readonly strategy?: StrategyName
+  readonly parameters?: Parameters
   /** Sees the world before anything happens in it: to record, or to change something. */
   readonly prepare?: (topology: Topology) => void
   readonly onEvent?: (peer: Peer, event: ClientEvent, atMs: number) => void
@@ -46,11 +50,15 @@ export type MeetingResult = {
 
 export const defaultLimitMs = 25_000
 
+/** Long enough for a slow attempt too. */
+const limitOf = ({ probes, pacingMs }: Parameters): number => Math.max(defaultLimitMs, probes * pacingMs + 10_000)
+
 export const meet = (options: MeetingOptions): MeetingResult => meetIn(options).result
 
 /** The same, with the world as it was at the end. */
 export const meetIn = (options: MeetingOptions): { readonly result: MeetingResult; readonly topology: Topology } => {
-  const { place, seed, first, offsetMs, network = variedNetwork, limitMs = defaultLimitMs, stayMs = 0 } = options
+  const { place, seed, first, offsetMs, network = variedNetwork, stayMs = 0, strategy, parameters } = options
+  const { limitMs = parameters ? limitOf(parameters) : defaultLimitMs } = options
   const ways = drawWays(network, seededRandom(seed, 'ways'))
   const topology = createTopology(place.profileA, place.profileB, { ...place, seed, ways, trace: true })
   const { world } = topology
@@ -60,6 +68,8 @@ export const meetIn = (options: MeetingOptions): { readonly result: MeetingResul
   stage.startServer({ listen: fourSockets(ip) })
   const start = (me: Peer): StageClient =>
     stage.startClient(me, me === 'alice' ? 'bob' : 'alice', {
+      ...(strategy && { strategy }),
+      ...(parameters && { parameters }),
       onEvent: event => options.onEvent?.(me, event, world.now()),
     })
   const earlier = start(first)

@@ -8,7 +8,8 @@ import type { Place } from './sites.ts'
 import { serverAddresses } from './stage.ts'
 import type { Topology } from './topology.ts'
 
-export type Remedy = { readonly text: string; readonly options: MeetingOptions }
+/** `isTheirs`: the two can do it by themselves, whatever boxes and networks are like. */
+export type Remedy = { readonly text: string; readonly options: MeetingOptions; readonly isTheirs?: true }
 export type Worked = Remedy & { readonly connectedMs: number }
 export type Tried = { readonly tried: number; readonly worked: readonly Worked[] }
 
@@ -30,23 +31,35 @@ const boxes = { profileA: 'nat-a', profileB: 'nat-b', cgnA: 'cgn-a', cgnB: 'cgn-
 type Field = keyof typeof boxes
 
 const remediesOf = (options: MeetingOptions): Remedy[][] => {
-  const { place, first, offsetMs, network } = options
+  const { place, first, offsetMs, network, strategy, parameters, ...rest } = options
+  const isTheirs = true as const
   const second: Peer = first === 'alice' ? 'bob' : 'alice'
   return [
+    ...(strategy || parameters
+      ? [
+          [
+            {
+              text: 'they choose for themselves what to try',
+              options: { ...rest, place, first, offsetMs, ...(network && { network }) },
+              isTheirs,
+            } as const,
+          ],
+        ]
+      : []),
     ...(offsetMs > 0
       ? [
-          [{ text: `${second} starts first`, options: { ...options, first: second } }],
-          [{ text: 'both start at the same time', options: { ...options, offsetMs: 0 } }],
+          [{ text: `${second} starts first`, options: { ...options, first: second }, isTheirs }],
+          [{ text: 'both start at the same time', options: { ...options, offsetMs: 0 }, isTheirs }],
         ]
       : []),
     ...peers.map(peer => [
-      { text: `${peer}'s first packets to an endpoint die under way`, options: opened(options, peer) },
+      { text: `${peer}'s first packets to an endpoint die under way`, options: opened(options, peer), isTheirs },
     ]),
     ...(Object.keys(boxes) as Field[]).flatMap(field => relaxations(options, place, field)),
     ...(network && network.loss[1] > 0
       ? [[{ text: 'nothing is lost', options: { ...options, network: { ...network, loss: [0, 0] as const } } }]]
       : []),
-    [{ text: 'they have a minute', options: { ...options, limitMs: 60_000 } }],
+    [{ text: 'they have a minute', options: { ...options, limitMs: 60_000 }, isTheirs }],
   ]
 }
 

@@ -2,8 +2,9 @@
 // the profiles were. Each step is of a datagram in the trace, at its time, and each reason is the trace's own.
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../endpoint.ts'
 import type { TraceRecord } from '../sim/trace.ts'
-import { type Crossing, groundsOf, openerOf, otherDoorOf, ownBoxesOf } from './grounds.ts'
+import { type Crossing, groundsOf, groundsOfSpray, openerOf, otherDoorOf, ownBoxesOf } from './grounds.ts'
 import { grouped } from './grouped.ts'
+import { portsText } from './ports-text.ts'
 import type { Recorded } from './recording.ts'
 import { type Why, whyOf } from './why.ts'
 
@@ -88,8 +89,13 @@ const arrival = (registrations: readonly Crossing[], side: string, why: Why | un
 
 /** Towards the peer it leaves by another endpoint than the one that the server sees. */
 const otherDoor = (side: string, toServer: readonly Crossing[], between: readonly Crossing[]): Line[] => {
+  const own = toServer.filter(({ sent }) => sent.box === side)
+  const [first] = own
+  // To the server's other sockets, and from fresh ones of its own, it may have another endpoint.
+  const isRegistration = ({ sent }: Crossing): boolean =>
+    first !== undefined && sameEndpoint(sent.from, first.sent.from) && sameEndpoint(sent.to, first.sent.to)
   const found = otherDoorOf(
-    toServer.filter(({ sent }) => sent.box === side),
+    own.filter(isRegistration),
     between.filter(({ sent }) => sent.box === side),
   )
   if (!found) return []
@@ -111,20 +117,35 @@ const dropLines = (crossings: readonly Crossing[], records: readonly Recorded[],
     ({ box, reason, from, to }) => `${box} ${reason} ${formatEndpoint(from)} ${formatEndpoint(to)}`,
   )
   const senderOf = new Map(crossings.map(({ sent }) => [sent.id, sent.box]))
-  return [...groups.values()].flatMap(group => {
+  const sprays = grouped(
+    groups.values(),
+    ([first]) =>
+      `${first?.box} ${first?.reason} ${senderOf.get(first?.id ?? 0)} ${first?.from.address} ${first?.to.address}`,
+  )
+  const told = [...sprays.values()].flatMap(ways => (ways.length > mostWays ? [ways.flat().sort(byTime)] : ways))
+  return told.flatMap(group => {
     const [first] = group
     if (!first) return []
     const { id, timeMs, box, reason, from, to, label } = first
     const last = group.at(-1) ?? first
     const again = group.length > 1 ? ` ${group.length} times, until ${last.timeMs.toFixed(3)} ms:` : ''
-    const grounds = groundsOf(first, records)
+    const [sources, destinations] = [portsOf(group, 'from'), portsOf(group, 'to')]
+    const isSpray = sources + destinations > 2
+    const grounds = isSpray ? groundsOfSpray(first) : groundsOf(first, records)
     const text =
-      `At ${box} ends the ${label} of ${senderOf.get(id)} from ${formatEndpoint(from)} to ${formatEndpoint(to)},${again} ` +
+      `At ${box} ${isSpray ? 'end' : 'ends'} the ${label}${isSpray ? 's' : ''} of ${senderOf.get(id)} ` +
+      `from ${portsText(from, sources)} to ${portsText(to, destinations)},${again} ` +
       `${reason}${grounds === '' ? '' : `. ${grounds}`}.`
     const decides = isOf(first, why, records) ? `stopped by ${box} ${reason}` : undefined
     return [{ id, timeMs, text, decides }]
   })
 }
+
+/** Of like drops, more ways than these from one address to another are a spray, and told as one. */
+const mostWays = 4
+
+const portsOf = (group: readonly Recorded[], end: 'from' | 'to'): number =>
+  new Set(group.map(record => record[end].port)).size
 
 /** Whether the drop is what `why` names: itself, or since its datagram had been given another port. */
 const isOf = ({ id, box, reason }: Recorded, why: Why | undefined, records: readonly Recorded[]): boolean =>

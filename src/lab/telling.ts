@@ -1,5 +1,6 @@
 // A meeting with all that can be told of it: its records, its story, what the clients said, and the hash of its trace.
-import { type MeetingOptions, type MeetingResult, meetIn, peers } from './meeting.ts'
+import type { Plan } from '../client/strategy.ts'
+import { type MeetingOptions, type MeetingResult, type Peer, meetIn, peers } from './meeting.ts'
 import { type Recorded, record } from './recording.ts'
 import { type Story, storyOf } from './story.ts'
 
@@ -9,12 +10,20 @@ export type Telling = {
   readonly result: MeetingResult
   readonly records: readonly Recorded[]
   readonly story: Story
-  /** What the clients said of it: when each was heard, connected, lost. */
+  /** What the clients said of it: what they meant to do and did, connected, lost. */
   readonly remarks: readonly Said[]
+  /** What each of them meant to do in the end. */
+  readonly plans: readonly string[]
+}
+
+const planText = ({ strategy, part, odds, because }: Plan): string => {
+  const share = odds === undefined ? '' : `, ${Number((100 * odds).toFixed(2))} %`
+  return `${strategy}${part === 'both' ? '' : `, ${part}`}${share}: ${because}`
 }
 
 export const tell = (options: MeetingOptions): Telling => {
   const remarks: Said[] = []
+  const plans = new Map<Peer, string>()
   let records: readonly Recorded[] = []
   const { result } = meetIn({
     ...options,
@@ -24,9 +33,19 @@ export const tell = (options: MeetingOptions): Telling => {
     },
     onEvent(peer, event, atMs) {
       options.onEvent?.(peer, event, atMs)
-      if (event.event === 'connected' || event.event === 'lost')
-        remarks.push({ timeMs: atMs, box: peer, text: event.event })
+      const say = (text: string): void => void remarks.push({ timeMs: atMs, box: peer, text })
+      if (event.event === 'connected' || event.event === 'lost') say(event.event)
+      if (event.event === 'attempt') say(`tries ${event.strategy}`)
+      if (event.event !== 'plan') return
+      plans.set(peer, planText(event))
+      say(`plans ${planText(event)}`)
     },
   })
-  return { result, records, story: storyOf(records, peers), remarks }
+  return {
+    result,
+    records,
+    story: storyOf(records, peers),
+    remarks,
+    plans: peers.flatMap(peer => (plans.has(peer) ? [`${peer} plans ${plans.get(peer)}.`] : [])),
+  }
 }

@@ -1,6 +1,7 @@
 // Law: pure. A ladder as SVG. What was dropped is told by a dashed line, a cross and words, what is decisive by a thick line
 // and a diamond; color only repeats it.
-import { formatEndpoint, sameEndpoint } from '../endpoint.ts'
+import { type Endpoint, formatEndpoint, sameEndpoint } from '../endpoint.ts'
+import { portsText } from '../lab/ports-text.ts'
 import type { Ladder, Rung } from './ladder.ts'
 import { type Layout, type PlacedLeg, type PlacedRung, gap, headHeight, layoutOf } from './ladder-layout.ts'
 import { wordsOf } from './ladder-text.ts'
@@ -55,7 +56,9 @@ const rungSvg = ({ rung, y, legs }: PlacedRung, { columns, width }: Layout): str
     `<g class="${kind.join(' ').trim()}" tabindex="0" role="img" data-id="${journey.id}" aria-label="${escaped(spoken(rung))}">` +
     `<title>${escaped(spoken(rung))}</title>` +
     timeText(y, journey.sentMs) +
-    legs.map((leg, i) => legSvg(leg, i === 0 ? firstWords(rung) : changed(leg, legs[0]))).join('') +
+    legs
+      .map((leg, i) => legSvg(leg, i === 0 ? firstWords(rung) : changed(leg, legs[0], rung.spray !== undefined)))
+      .join('') +
     (decisive === undefined ? '' : diamond(x, y)) +
     (legs.length === 0
       ? text(x + (isLast(x, width) ? -8 : 8), y - 4, `${firstWords(rung)} …`, '', isLast(x, width))
@@ -66,16 +69,17 @@ const rungSvg = ({ rung, y, legs }: PlacedRung, { columns, width }: Layout): str
 
 const spoken = (rung: Rung): string => `${rung.journey.sentMs.toFixed(3)} ms: ${wordsOf(rung)}`
 
-const firstWords = ({ journey, count, decisive }: Rung): string =>
-  `${journey.label} → ${formatEndpoint(journey.destination)}${count > 1 ? ` ×${count}` : ''}` +
+const firstWords = ({ journey, count, spray, decisive }: Rung): string =>
+  `${journey.label} → ${portsText(journey.destination, spray?.destinations)}${count > 1 ? ` ×${count}` : ''}` +
   (decisive === undefined ? '' : ' ◆')
 
 /** What of the header is another one than on the first leg. */
-const changed = ({ leg }: PlacedLeg, first: PlacedLeg | undefined): string => {
+const changed = ({ leg }: PlacedLeg, first: PlacedLeg | undefined, isSpray: boolean): string => {
   if (!first) return ''
+  const textOf = (endpoint: Endpoint): string => (isSpray ? endpoint.address : formatEndpoint(endpoint))
   const parts = []
-  if (!sameEndpoint(leg.source, first.leg.source)) parts.push(`as ${formatEndpoint(leg.source)}`)
-  if (!sameEndpoint(leg.destination, first.leg.destination)) parts.push(`→ ${formatEndpoint(leg.destination)}`)
+  if (!sameEndpoint(leg.source, first.leg.source)) parts.push(`as ${textOf(leg.source)}`)
+  if (!sameEndpoint(leg.destination, first.leg.destination)) parts.push(`→ ${textOf(leg.destination)}`)
   return parts.join(' ')
 }
 

@@ -1,6 +1,7 @@
 // Law: pure. A ladder as text, a line for each rung: `o` a box that passed it on, `>` who got it, `X` where it
 // was dropped; `|` it only passes by.
-import { formatEndpoint, sameEndpoint } from '../endpoint.ts'
+import { type Endpoint, formatEndpoint, sameEndpoint } from '../endpoint.ts'
+import { portsText } from '../lab/ports-text.ts'
 import type { Journey } from './journeys.ts'
 import type { Ladder, Rung } from './ladder.ts'
 
@@ -53,11 +54,11 @@ const between = (start: number, towards: number, width: number): number =>
   start + Math.floor(width / 2) * (towards >= 0 && towards < start ? -1 : 1)
 
 /** `check 10.1.0.2:49152 > 192.0.2.2:49152 (nat-a: from 198.51.100.2:49152), dropped at nat-b: filtering`. */
-export const wordsOf = ({ journey, count, lastMs, decisive }: Rung): string => {
+export const wordsOf = ({ journey, count, lastMs, spray, decisive }: Rung): string => {
   const { label, source, destination, dropped, sentMs } = journey
-  const changes = changesOf(journey)
+  const changes = changesOf(journey, spray ? ({ address }) => address : formatEndpoint)
   return (
-    `${label} ${formatEndpoint(source)} > ${formatEndpoint(destination)}` +
+    `${label} ${portsText(source, spray?.sources)} > ${portsText(destination, spray?.destinations)}` +
     (changes.length > 0 ? ` (${changes.join(', ')})` : '') +
     (dropped === undefined ? '' : `, dropped at ${dropped.replace(' ', ': ')}`) +
     (count > 1 ? `, ${count} times until ${(lastMs - sentMs).toFixed(0)} ms later` : '') +
@@ -66,12 +67,12 @@ export const wordsOf = ({ journey, count, lastMs, decisive }: Rung): string => {
 }
 
 /** What the boxes on the way made of it. */
-const changesOf = ({ legs, source, destination }: Journey): string[] => {
+const changesOf = ({ legs, source, destination }: Journey, textOf: (endpoint: Endpoint) => string): string[] => {
   let [was, were] = [source, destination]
   return legs.flatMap(leg => {
     const said: string[] = []
-    if (!sameEndpoint(leg.source, was)) said.push(`from ${formatEndpoint(leg.source)}`)
-    if (!sameEndpoint(leg.destination, were)) said.push(`to ${formatEndpoint(leg.destination)}`)
+    if (!sameEndpoint(leg.source, was)) said.push(`from ${textOf(leg.source)}`)
+    if (!sameEndpoint(leg.destination, were)) said.push(`to ${textOf(leg.destination)}`)
     was = leg.source
     were = leg.destination
     return said.length > 0 ? [`${leg.from}: ${said.join(' ')}`] : []

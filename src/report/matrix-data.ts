@@ -1,12 +1,12 @@
 // Law: pure. All runs of a matrix in few bytes, for a page: whatever many of them share stands there once.
-import type { Pair, Trial } from '../lab/matrix.ts'
+import { type Conditions, type Pair, type Trial, conditionsIn } from '../lab/matrix.ts'
 import { type MeetingResult, type Peer, peers } from '../lab/meeting.ts'
 import { nameOf } from './matrix.ts'
 
 /** Who starts first, how much later the other one, when they were connected or null, and else which why. */
 type Run = readonly [first: 0 | 1, offsetMs: number, connectedMs: number | null, why?: number]
 
-type Shared = Pick<Trial, 'place' | 'network' | 'limitMs' | 'stayMs'>
+type Shared = Pick<Trial, 'place' | 'network'> & Conditions
 
 type CellData = {
   readonly name: string
@@ -36,15 +36,14 @@ export const matrixData = (groups: readonly Ran[], isSimulated: boolean): Matrix
   const cells = groups.flatMap(({ name, trials, results }): CellData[] => {
     const [trial] = trials
     if (!trial) return []
-    const { pair, place, network, limitMs, stayMs, seed } = trial
-    const rest = { ...(limitMs !== undefined && { limitMs }), ...(stayMs !== undefined && { stayMs }) }
+    const { pair, place, network, seed } = trial
     const runs = trials.map(({ first, offsetMs }, i): Run => {
       const { connected, connectedMs, why } = results[i] ?? { connected: false }
       const head = [first === 'alice' ? 0 : 1, offsetMs] as const
       if (connected && connectedMs !== undefined) return [...head, Math.round(connectedMs * 1e3) / 1e3]
       return why === undefined ? [...head, null] : [...head, null, indexOf(why)]
     })
-    const shared = isSimulated ? { place, network, ...rest } : undefined
+    const shared = isSimulated ? { place, network, ...conditionsIn(trial) } : undefined
     return [{ name: name ?? nameOf(pair), seed: seed.replace(/0$/, ''), pair, shared, runs }]
   })
   return { kind: 'matrix', whys, cells }

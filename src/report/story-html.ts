@@ -2,6 +2,7 @@
 import type { Tried } from '../lab/remedies.ts'
 import type { Story } from '../lab/story.ts'
 import { escaped } from './markup.ts'
+import { relay } from './story.ts'
 
 export const storyHtml = ({ steps, verdict, why }: Story): string =>
   `<ol class="story">${steps
@@ -14,13 +15,14 @@ export const storyHtml = ({ steps, verdict, why }: Story): string =>
 
 type Shown = {
   readonly tried: number
-  readonly worked: readonly Pick<Tried['worked'][number], 'text' | 'connectedMs'>[]
+  readonly worked: readonly Pick<Tried['worked'][number], 'text' | 'connectedMs' | 'isTheirs'>[]
 }
 
 export const triedHtml = ({ tried, worked }: Shown): string => {
-  if (worked.length === 0) return `<p>Of ${tried} other ways that were tried, none works.</p>`
+  if (worked.length === 0) return `<p>Of ${tried} other ways that were tried, none works: ${relay}</p>`
   const items = worked.map(
     ({ text, connectedMs }) => `<li>if ${escaped(text)}: connected after ${connectedMs.toFixed(1)} ms</li>`,
   )
-  return `<p>What would have worked, of ${tried} ways that were tried:</p><ul>${items.join('')}</ul>`
+  const last = worked.some(({ isTheirs }) => isTheirs) ? '' : `<p>As the boxes are, ${relay}</p>`
+  return `<p>What would have worked, of ${tried} ways that were tried:</p><ul>${items.join('')}</ul>${last}`
 }

@@ -9,11 +9,14 @@ export const storyText = ({ steps, verdict, why }: Story): string =>
     why === undefined ? verdict : `${verdict} What stopped them: ${why}.`,
   ].join('\n')
 
+export const relay = 'the two need a relay.'
+
 /** What was tried instead, by running it. */
 export const triedText = ({ tried, worked }: Tried): string =>
   worked.length === 0
-    ? `Of ${tried} other ways that were tried, none works.`
+    ? `Of ${tried} other ways that were tried, none works: ${relay}`
     : [
         `What would have worked, of ${tried} ways that were tried:`,
         ...worked.map(({ text, connectedMs }) => `  - if ${text}: connected after ${connectedMs.toFixed(1)} ms`),
+        ...(worked.some(({ isTheirs }) => isTheirs) ? [] : [`As the boxes are, ${relay}`]),
       ].join('\n')
