@@ -13,14 +13,23 @@ const pkcs8 = (curve: Curve): number[] => [48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101
 const spki = (curve: Curve): number[] => [48, 42, 48, 5, 6, 3, 43, 101, identifiers[curve], 3, 33, 0]
 
 /** Any 32 random bytes are a private key. */
-export const privateKeyOf = (curve: Curve, seed: Uint8Array): KeyObject =>
+const privateKeyOf = (curve: Curve, seed: Uint8Array): KeyObject =>
   createPrivateKey({ key: joined(pkcs8(curve), seed), format: 'der', type: 'pkcs8' })
 
 export const publicKeyOf = (curve: Curve, bytes: Uint8Array): KeyObject =>
   createPublicKey({ key: joined(spki(curve), bytes), format: 'der', type: 'spki' })
 
+/** `privateKey` as node:crypto holds it, `publicKey` as 32 bytes. */
+export type KeyPair = { readonly privateKey: KeyObject; readonly publicKey: Uint8Array }
+
+/** The same seed makes the same pair again. */
+export const keyPairOf = (curve: Curve, seed: Uint8Array): KeyPair => {
+  const privateKey = privateKeyOf(curve, seed)
+  return { privateKey, publicKey: publicBytes(privateKey) }
+}
+
 /** The 32 bytes of the public key that belongs to a private one. */
-export const publicBytes = (privateKey: KeyObject): Uint8Array =>
+const publicBytes = (privateKey: KeyObject): Uint8Array =>
   new Uint8Array(createPublicKey(privateKey).export({ format: 'der', type: 'spki' })).slice(-keyLength)
 
 // node:crypto takes any bytes here, its types ask for a Buffer.

@@ -22,6 +22,7 @@ const pure = [
   'hex.ts',
   'rfc4648.ts',
   'keys.ts',
+  'identity.ts',
   'utf8.ts',
   'networks.ts',
   'endpoint.ts',

@@ -50,4 +50,4 @@ export const exitCodeHelp = `Exit codes:
   1    internal error, please report     5    the peer was there, but not reached
   2    wrong option or value             6    the port cannot be opened
   3    server unreachable, unknown host  7    the name was refused
-  130  interrupted (Ctrl-C)`
+  8    identity or key refused        130  interrupted (Ctrl-C)`

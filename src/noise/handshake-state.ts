@@ -1,6 +1,7 @@
 // Law: pure; randomness comes in as an argument. HandshakeState (Noise revision 34, s.5.3) for one pattern, KK, and for KKpsk0
 // where the two share a secret: docs/decisions.md says why. What does not hold is undefined, and the handshake is over.
-import { type KeyPair, dh, dhLength } from './dh.ts'
+import type { KeyPair } from '../keys.ts'
+import { dh, dhLength } from './dh.ts'
 import { SymmetricState } from './symmetric-state.ts'
 
 /** Of a message pattern (s.5.3): `s` stands in the pre-messages alone, as both know the other's. */
