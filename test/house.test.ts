@@ -23,6 +23,7 @@ const pure = [
   'rfc4648.ts',
   'keys.ts',
   'identity.ts',
+  'claim.ts',
   'utf8.ts',
   'networks.ts',
   'endpoint.ts',

@@ -6,7 +6,16 @@ import type { ClientEvent } from '../client/events.ts'
 import { visible } from '../visible.ts'
 
 /** In a second, of each kind that somebody else can make come: a hostile server, strangers, who has our name. */
-const mostInASecond = { entry: 40, stranger: 1, refused: 1, 'name-conflict': 1, registered: 4, moved: 4, located: 4 }
+const mostInASecond = {
+  entry: 40,
+  stranger: 1,
+  refused: 1,
+  'name-conflict': 1,
+  'name-taken': 1,
+  registered: 4,
+  moved: 4,
+  located: 4,
+}
 const mostNames = 8
 const mostLocated = 64
 
@@ -90,6 +99,12 @@ export const createClientTranscript = (options: ClientTranscriptOptions): ((even
         peer = undefined
         return line(
           colors.yellow(`${lostText(event.reason, visible(event.peer))} Looking for ${visible(event.peer)} again.`),
+        )
+      case 'owned':
+        return line(`The name ${visible(event.name)} is ours there, by the key ${event.fingerprint}.`)
+      case 'name-taken':
+        return note(
+          `The name ${visible(event.name)} is owned by somebody with another key: nobody will find us. Choose another name (-n), or give the identity that owns it (--identity FILE).`,
         )
       case 'name-conflict':
         return note(

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { codeOf } from '../errors.ts'
 import { type Identity, identityOf, identitySeedLength } from '../identity.ts'
 import { keyLength } from '../keys.ts'
+import { nameProblem } from '../name.ts'
 import { fromBase64url, toBase64url } from '../rfc4648.ts'
 import { readOwn, refused, stateDirectory, writeOwn } from './state-files.ts'
 
@@ -21,19 +22,33 @@ const fileNameOf = (name: string): string =>
 export const identityPath = (name: string, directory = stateDirectory()): string =>
   join(directory, 'identities', fileNameOf(name))
 
-/** The identity in the file, which is made where there is none. */
-export const loadIdentity = (path: string, name: string): Loaded => {
+/** The identity in the file, which is made where there is none; why it can't be kept there, where that is so. */
+export const loadIdentity = (path: string, name: string): Loaded | string => {
   const known = read(path)
   if (known) return { identity: known, path, made: false }
   const seed = randomBytes(identitySeedLength)
   try {
     if (writeOwn(path, format(seed, name), 'new')) return { identity: identityOf(seed), path, made: true }
   } catch (error) {
-    throw refused(`no identity can be kept in ${path} (${codeOf(error)}): give --identity FILE, or --anonymous`)
+    return `no identity can be kept in ${path} (${codeOf(error)})`
   }
   const theirs = read(path) // another program was quicker
   if (theirs) return { identity: theirs, path, made: false }
   throw refused(`${path} came and went: try again`)
+}
+
+/** Whom test-client goes by this name as. Where nothing can be kept and none was asked for, it goes without. */
+export const whoIs = (
+  name: string,
+  { file, anonymous }: { file: string | undefined; anonymous: boolean },
+): Identity | undefined => {
+  const normal = name.normalize('NFC')
+  if (anonymous || nameProblem(normal)) return undefined
+  const loaded = loadIdentity(file ?? identityPath(normal), normal)
+  if (typeof loaded !== 'string') return loaded.identity
+  if (file !== undefined) throw refused(`${loaded}: give another file, or --anonymous`)
+  process.stderr.write(`test-client: ${loaded}: going on as with --anonymous\n`)
+  return undefined
 }
 
 const kinds = ['ed25519', 'x25519'] as const

@@ -27,7 +27,7 @@ export const readOwn = (path: string, kind: 'secret' | 'public'): string | undef
     return readFileSync(path, 'utf8')
   } catch (error) {
     if (error instanceof StageError) throw error
-    if (codeOf(error) === 'ENOENT') return undefined
+    if (/^(ENOENT|ENOTDIR)$/.test(codeOf(error))) return undefined
     throw refused(`${path} cannot be read (${codeOf(error)}): make it a file that you can read, or move it away`)
   }
 }

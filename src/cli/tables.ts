@@ -24,6 +24,7 @@ export const serverTable = {
   classic: { kind: 'switch' },
   allow: { kind: 'network', many: true },
   deny: { kind: 'network', many: true },
+  public: { kind: 'endpoint', many: true },
   ...everywhere,
 } as const satisfies OptionTable
 
@@ -34,6 +35,8 @@ export const clientTable = {
   name: { kind: 'text', short: 'n' },
   contact: { kind: 'text', short: 'c' },
   stage: { kind: 'text' },
+  identity: { kind: 'text' },
+  anonymous: { kind: 'switch' },
   host: { kind: 'switch-off' },
   input: { kind: 'switch-off' },
   'exit-on-connect': { kind: 'switch' },

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import debug from 'debug'
 import colors from 'picocolors'
 import { StageError } from '../errors.ts'
+import type { Identity } from '../identity.ts'
 import { createNodeHost } from '../host/node.ts'
 import { directMessage } from '../dialects/phonebook/peer.ts'
 import { type Client, connect } from '../client/client.ts'
@@ -22,6 +23,7 @@ export type TalkOptions = {
   name: string
   peer: string
   stage: string
+  identity: Identity | undefined
   offerHosts: boolean
   readInput: boolean
   exitOnConnect: boolean

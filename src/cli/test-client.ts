@@ -23,6 +23,9 @@ Options:
   -c, --contact PEER     the name of whom I want to reach
       --dialect DIALECT  how the server is spoken to: phonebook (default), connect, stun,
                          directory, numbered
+      --identity FILE    who I am: the key that owns my name there, and by which PEER knows me (made on
+                         first use, one for each name, in ~/.local/state/stage-manager/identities)
+      --anonymous        nobody in particular: without a key
       --stage STAGE      meet in a room of this name: one sees only those who are in it
       --exit-on-connect  end one second after both sides have heard each other
       --timeout SECONDS  give up when not connected by then (never)
@@ -57,6 +60,8 @@ export const main = (args: readonly string[]): Promise<never> =>
     checkNeeds(dialect, options)
     if (options['json'] && options['quiet'])
       throw new StageError('usage', '--json and -q exclude each other: choose one')
+    if (options['identity'] && options['anonymous'])
+      throw new StageError('usage', '--identity and --anonymous exclude each other: choose one')
     const withPort = /^([^:]+):(\d+)$/.exec(options['server'] as string)
     if (withPort) throw new StageError('usage', `-s takes no port: give -s ${withPort[1]} -p ${withPort[2]}`)
     const bare = /^(?:\w+:\/\/([^/]+).*|\[(.+)\])$/.exec(options['server'] as string)
@@ -86,24 +91,29 @@ export const main = (args: readonly string[]): Promise<never> =>
       return chatIn(dialect, common, { name, peer, offerHosts })
     }
     const { talk } = await import('./talk.ts')
+    const { whoIs } = await import('./identity.ts')
+    const who = { file: options['identity'] as string | undefined, anonymous: options['anonymous'] as boolean }
     return talk({
       ...common,
       name,
       peer,
       stage: stage ?? '',
+      identity: whoIs(name, who),
       offerHosts,
       intervalSeconds: options['interval'] as number | undefined,
       tracePath: options['trace'] as string | undefined,
     })
   })
 
+const phonebookOnly = ['stage', 'interval', 'trace', 'identity', 'anonymous'] as const
+
 /** What has to be given, and what has no meaning, in each dialect that this client speaks. */
 const needs = {
   phonebook: { required: ['server', 'name', 'contact'], foreign: [] },
-  connect: { required: ['server', 'name'], foreign: ['stage', 'interval', 'trace'] },
-  stun: { required: ['server', 'name', 'contact'], foreign: ['stage', 'interval', 'trace'] },
-  directory: { required: ['server'], foreign: ['contact', 'stage', 'interval', 'trace', 'exit-on-connect'] },
-  numbered: { required: ['server'], foreign: ['name', 'contact', 'stage', 'interval', 'trace', 'exit-on-connect'] },
+  connect: { required: ['server', 'name'], foreign: phonebookOnly },
+  stun: { required: ['server', 'name', 'contact'], foreign: phonebookOnly },
+  directory: { required: ['server'], foreign: ['contact', ...phonebookOnly, 'exit-on-connect'] },
+  numbered: { required: ['server'], foreign: ['name', 'contact', ...phonebookOnly, 'exit-on-connect'] },
 } as const satisfies Record<Door, { required: readonly Named[]; foreign: readonly Named[] }>
 
 type Named = keyof typeof clientTable

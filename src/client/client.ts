@@ -2,6 +2,7 @@
 import { type Endpoint, familyOf, isLoopback } from '../endpoint.ts'
 import { StageError } from '../errors.ts'
 import type { Host } from '../host.ts'
+import type { Identity } from '../identity.ts'
 import { nearest } from '../nearest.ts'
 import type { Door } from '../entry.ts'
 import { encodeText, longestPayload, longestText } from '../dialects/phonebook/peer.ts'
@@ -24,6 +25,8 @@ export type ClientOptions = {
   peer: string
   /** The room. */
   stage?: string
+  /** Who we are: claims the name. Default: nobody in particular. */
+  identity?: Identity | undefined
   /** Offers our own addresses to a peer behind the same NAT. Default: true. */
   offerHosts?: boolean
   /** Between two registrations while looking for the peer. */
@@ -86,6 +89,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     name,
     seek: peer,
     stage,
+    identity: options.identity,
     hosts,
     intervalMs: options.intervalMs,
     random: () => host.random(),
@@ -195,6 +199,10 @@ export const connect = (host: Host, options: ClientOptions): Client => {
       return fail(
         new StageError('server-unreachable', `No answer from ${where}, port ${port}, in ${seconds} s: ${remedy}`),
       )
+    }
+    if (registrar.taken) {
+      const remedy = 'choose another name (-n), or give the identity that owns it (--identity)'
+      return fail(new StageError('name-refused', `${name} is owned by somebody with another key: ${remedy}`))
     }
     if (!view.names().includes(peer)) {
       return fail(new StageError('peer-absent', `${peer} did not appear in the phonebook in ${seconds} s`))

@@ -75,6 +75,10 @@ export type ClientEvent =
       readonly length: number
     }
   | { readonly event: 'lost'; readonly peer: string; readonly reason: 'silent' | 'left' | 'no-consent' }
+  /** The server has accepted our claim: while we are there nobody without our key gets the name. */
+  | { readonly event: 'owned'; readonly name: string; readonly fingerprint: string }
+  /** The name is somebody else's, who has another key: we are not in the phonebook. */
+  | { readonly event: 'name-taken'; readonly name: string }
   /** Somebody else registered our name. */
   | { readonly event: 'name-conflict'; readonly name: string; readonly endpoint: Endpoint }
   /** No server has answered for 3 s. `looksLike`: the dialect of what did come from there. */

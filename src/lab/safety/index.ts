@@ -10,6 +10,7 @@ import { clientThatMoves, serverThatMoves } from './moving.ts'
 import { mutations } from './mutations.ts'
 import { soaking } from './soaking.ts'
 import { sleeping } from './suspending.ts'
+import { takeovers } from './takeovers.ts'
 
 export const worldFigures: readonly WorldFigure[] = [
   amplificationStrict,
@@ -21,6 +22,7 @@ export const worldFigures: readonly WorldFigure[] = [
   mutations,
   hostileServer,
   eviction,
+  takeovers,
   goodManners,
   meetingWithLoss,
   serverThatMoves,
