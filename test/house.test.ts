@@ -24,6 +24,7 @@ const pure = [
   'keys.ts',
   'identity.ts',
   'claim.ts',
+  'stage-secret.ts',
   'utf8.ts',
   'networks.ts',
   'endpoint.ts',

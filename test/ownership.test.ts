@@ -11,8 +11,9 @@ import {
 } from '../src/dialects/phonebook/codec.ts'
 import type { Endpoint } from '../src/endpoint.ts'
 import { identityOf } from '../src/identity.ts'
-import { serverEndpoint, words } from '../src/lab/forger.ts'
+import { overhear, serverEndpoint, words } from '../src/lab/forger.ts'
 import { createStage } from '../src/lab/stage.ts'
+import { privateStage } from '../src/stage-secret.ts'
 import { toBase64url } from '../src/rfc4648.ts'
 import { Admission } from '../src/server/admission.ts'
 import type { ServerOptions } from '../src/server/server.ts'
@@ -183,6 +184,37 @@ t.test('a server that is started anew, and one that knows no owners: the client 
   t.equal(third.server.phonebook.find('alice')?.claim, undefined)
   t.equal(alice.of('name-taken').length, 0)
 })
+
+t.test(
+  'a stage with a secret: the server sees a name that tells nothing, and who lacks the secret meets nobody',
+  async t => {
+    // openssl: printf jam | openssl dgst -sha256 -hmac sesame
+    const { wireName, psk } = privateStage('sesame', 'jam')
+    t.equal(wireName, 'oam4s6gdhumzzqfbh4el4b5zcx')
+    t.equal(psk.length, 32)
+    const others = [privateStage('sesame', ''), privateStage('sesame', 'opera'), privateStage('Sesame', 'jam')]
+    t.equal(new Set([wireName, ...others.map(other => other.wireName)]).size, 4)
+    t.equal(new Set([psk, ...others.map(other => other.psk)].map(String)).size, 4)
+    t.notMatch(new TextDecoder().decode(psk), wireName)
+
+    const stage = createStage({ seed: 5, link: { latencyMs: 10 } })
+    const said: string[] = []
+    for (const name of ['alice', 'bob', 'mallory'])
+      overhear(stage.hostOf(name), bytes => void said.push(new TextDecoder('latin1').decode(bytes)))
+    const { server } = stage.startServer()
+    const common = { stage: 'jam', stageSecret: 'sesame' }
+    const alice = stage.startClient('alice', 'bob', { ...common, identity: mine })
+    const bob = stage.startClient('bob', 'alice', { ...common, identity: theirs })
+    const mallory = stage.startClient('mallory', 'alice', { ...common, stageSecret: 'sesam', identity: who(3) })
+    stage.world.run(5000)
+    t.equal(alice.client.state, 'connected')
+    t.equal(bob.client.state, 'connected')
+    t.equal(mallory.client.state, 'waiting')
+    t.ok(server.phonebook.find('alice', wireName))
+    t.ok(said.length > 20)
+    for (const text of said) t.notMatch(text, /sesame|stage=jam/)
+  },
+)
 
 t.test('a signature is of one claim', async t => {
   const claim = { to: serverEndpoint, cookie: 'cookie', stage: 'jam', name: 'alice', key: mine.key }

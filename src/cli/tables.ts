@@ -35,6 +35,8 @@ export const clientTable = {
   name: { kind: 'text', short: 'n' },
   contact: { kind: 'text', short: 'c' },
   stage: { kind: 'text' },
+  'stage-secret': { kind: 'text' },
+  'stage-secret-file': { kind: 'text' },
   identity: { kind: 'text' },
   anonymous: { kind: 'switch' },
   host: { kind: 'switch-off' },

@@ -23,6 +23,7 @@ export type TalkOptions = {
   name: string
   peer: string
   stage: string
+  stageSecret: string | undefined
   identity: Identity | undefined
   offerHosts: boolean
   readInput: boolean

@@ -27,6 +27,9 @@ Options:
                          first use, one for each name, in ~/.local/state/stage-manager/identities)
       --anonymous        nobody in particular: without a key
       --stage STAGE      meet in a room of this name: one sees only those who are in it
+      --stage-secret-file FILE  meet in a stage of those who know the secret in there; or
+      --stage-secret SECRET  the secret itself, which others on this machine can see; or STAGE_SECRET
+                         in the environment
       --exit-on-connect  end one second after both sides have heard each other
       --timeout SECONDS  give up when not connected by then (never)
       --interval SECONDS ask the server this often while looking for the peer (1, later 3)
@@ -91,21 +94,42 @@ export const main = (args: readonly string[]): Promise<never> =>
       return chatIn(dialect, common, { name, peer, offerHosts })
     }
     const { talk } = await import('./talk.ts')
+    const { stageSecret } = await import('./stage-secret.ts')
     const { whoIs } = await import('./identity.ts')
+    const secret = stageSecret({
+      text: options['stage-secret'] as string | undefined,
+      file: options['stage-secret-file'] as string | undefined,
+      env: process.env['STAGE_SECRET'],
+    })
     const who = { file: options['identity'] as string | undefined, anonymous: options['anonymous'] as boolean }
+    const identity = whoIs(name, who)
+    if (secret !== undefined && !identity)
+      throw new StageError(
+        'usage',
+        'a stage with a secret is for those with a key: leave out --anonymous, or give --identity FILE',
+      )
     return talk({
       ...common,
       name,
       peer,
       stage: stage ?? '',
-      identity: whoIs(name, who),
+      stageSecret: secret,
+      identity,
       offerHosts,
       intervalSeconds: options['interval'] as number | undefined,
       tracePath: options['trace'] as string | undefined,
     })
   })
 
-const phonebookOnly = ['stage', 'interval', 'trace', 'identity', 'anonymous'] as const
+const phonebookOnly = [
+  'stage',
+  'stage-secret',
+  'stage-secret-file',
+  'interval',
+  'trace',
+  'identity',
+  'anonymous',
+] as const
 
 /** What has to be given, and what has no meaning, in each dialect that this client speaks. */
 const needs = {

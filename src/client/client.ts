@@ -4,6 +4,7 @@ import { StageError } from '../errors.ts'
 import type { Host } from '../host.ts'
 import type { Identity } from '../identity.ts'
 import { nearest } from '../nearest.ts'
+import { privateStage } from '../stage-secret.ts'
 import type { Door } from '../entry.ts'
 import { encodeText, longestPayload, longestText } from '../dialects/phonebook/peer.ts'
 import { decodeUtf8, encodeUtf8 } from '../utf8.ts'
@@ -25,6 +26,8 @@ export type ClientOptions = {
   peer: string
   /** The room. */
   stage?: string
+  /** For a stage of those who know it; it never leaves this machine. */
+  stageSecret?: string | undefined
   /** Who we are: claims the name. Default: nobody in particular. */
   identity?: Identity | undefined
   /** Offers our own addresses to a peer behind the same NAT. Default: true. */
@@ -55,10 +58,12 @@ const waitingMs = 5000
 const waitingAgainMs = 30_000
 
 export const connect = (host: Host, options: ClientOptions): Client => {
-  const { server, port = 8080, stage = '', offerHosts = true, timeoutMs, onEvent = () => {} } = options
+  const { server, port = 8080, offerHosts = true, timeoutMs, onEvent = () => {} } = options
   const name = options.name.normalize('NFC')
   const peer = options.peer.normalize('NFC')
   checkNames(name, peer)
+  const secret = options.stageSecret === undefined ? undefined : privateStage(options.stageSecret, options.stage ?? '')
+  const stage = secret?.wireName ?? options.stage ?? ''
   const startedMs = host.now()
   const view = new StageView()
   let closed = false
