@@ -34,6 +34,8 @@ export type Registration = {
   readonly key?: string | undefined
   /** The signature that was found to be the key's: from now on the name is owned. */
   readonly claim?: string | undefined
+  /** What it says of its NAT, for a mutual seeker too. */
+  readonly hint?: string | undefined
 }
 
 export type Entry = {
@@ -51,6 +53,7 @@ export type Entry = {
   claim: string | undefined
   /** Another number wherever it is put: what was signed for one place is good for no other. */
   placement: number
+  hint: string | undefined
   /** Has shown that it hears us at this endpoint; set by `prove`. */
   proven: boolean
   /** What its source has paid for and not been sent yet, in bytes; of no interest once it is proven. */
@@ -90,12 +93,13 @@ export type Registered = {
 export const isOlder = ({ door, newer }: Entry): boolean => door === 'phonebook' && !newer
 
 /** Whether a registration says nothing new of its name. */
-export const sameWords = (known: Entry, { door, newer, seek, hosts, key, claim }: Registration): boolean =>
+export const sameWords = (known: Entry, { door, newer, seek, hosts, hint, key, claim }: Registration): boolean =>
   known.door === door &&
   known.key === key &&
   known.claim === claim &&
   known.newer === newer &&
   known.seek === seek &&
+  known.hint === hint &&
   known.hosts.length === hosts.length &&
   known.hosts.every((host, i) => sameEndpoint(host, hosts[i] as Endpoint))
 

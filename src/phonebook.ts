@@ -144,6 +144,7 @@ export class Phonebook {
       known.hosts = registration.hosts
       known.key = registration.key
       known.claim = registration.claim
+      known.hint = registration.hint
       this.#list(known)
       this.#changed(known)
     }
@@ -212,6 +213,7 @@ export class Phonebook {
       key: registration.key,
       claim: registration.claim,
       placement: ++this.#placements,
+      hint: registration.hint,
       proven: false,
       creditBytes: 0,
       cookie: undefined,

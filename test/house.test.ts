@@ -45,7 +45,7 @@ const allowed: Record<string, string[]> = {
   dialects: ['dialects', ...ground],
   server: ['server', 'dialects', ...ground],
   noise: ['noise', ...pure],
-  client: ['client', 'noise', 'dialects', ...ground],
+  client: ['client', 'noise', 'behavior', 'dialects', ...ground],
   behavior: ['behavior', 'dialects', ...ground],
   sim: ['sim', 'endpoint.ts', 'host.ts', 'nat-profile.ts'],
   kernel: ['kernel', ...ground],

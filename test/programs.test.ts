@@ -36,7 +36,7 @@ t.test('the transcript that scripts look for', async t => {
   )
   t.equal(alice.stdout.match(/Located bob!/g)?.length, 1, 'once per endpoint')
   const transcript = server.stdout.split('\n')
-  t.same(transcript.slice(0, 5), [
+  t.same(transcript.filter(line => !/STUN alone/.test(line)).slice(0, 5), [
     `Connection Server ready to receive on port ${server.port}.`,
     'Make sure this is reachable from the internet.',
     `Client from 127.0.0.1 : ${where} sent: alice`,

@@ -98,7 +98,8 @@ const serverOptions = (options: ServeOptions): ServerOptions => {
 }
 
 /** The sockets that make of each of ours four, two addresses by two ports, as far as there are that many. */
-const forStun = ({ hosts, altAddress, altPort }: ServeOptions, ports: readonly number[]): Listen[] => {
+const forStun = ({ hosts, altAddress, ...options }: ServeOptions, ports: readonly number[]): Listen[] => {
+  const altPort = options.altPort ?? nextPort(options, ports)
   const first = hosts.length > 0 ? hosts : everywhere.map(({ address }) => address)
   const otherPort = altPort === undefined ? [] : first.map(address => ({ address, port: altPort }))
   const otherAddress = altAddress === undefined ? [] : [...ports, ...(altPort === undefined ? [] : [altPort])]
@@ -106,8 +107,14 @@ const forStun = ({ hosts, altAddress, altPort }: ServeOptions, ports: readonly n
     ...at,
     stunOnly: true,
     optional: hosts.length === 0,
+    // Nobody asked for it by its number.
+    spare: options.altPort === undefined && at.port === altPort,
   }))
 }
+
+/** Clients find out how their NATs map from two ports. */
+const nextPort = ({ classic, dialects }: Partial<ServeOptions>, [port = 0]: readonly number[]): number | undefined =>
+  classic || port === 0 || port === 65_535 || (dialects && !dialects.includes('stun')) ? undefined : port + 1
 
 /** For DEBUG: one line that is safe for a terminal. */
 const describe = (event: ServerEvent): string => {

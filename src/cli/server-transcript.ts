@@ -61,13 +61,15 @@ export const createServerTranscript = (
       const said = directoryLine(event)
       if (said !== undefined && ++asksThisSecond <= mostInASecond) line(said)
       switch (event.event) {
-        case 'ready':
+        case 'ready': {
           wasReady = true
-          for (const port of new Set(event.endpoints.map(endpoint => endpoint.port))) {
-            line(`Connection Server ready to receive on port ${port}.`)
-          }
+          const speaking = event.endpoints.filter(endpoint => !event.forStun.includes(endpoint))
+          for (const port of portsOf(speaking)) line(`Connection Server ready to receive on port ${port}.`)
           line('Make sure this is reachable from the internet.')
+          const others = portsOf(event.forStun).filter(port => !portsOf(speaking).includes(port))
+          for (const port of others) line(`Port ${port} too, for STUN alone: clients learn from it how their NATs map.`)
           return
+        }
         case 'listening':
           if (event.receiveBufferBytes !== undefined && event.receiveBufferBytes < wantedReceiveBuffer) {
             warn(bufferWarning(event.receiveBufferBytes))
@@ -111,6 +113,8 @@ export const createServerTranscript = (
 const elsewhere = (to: Endpoint): string =>
   `a client has dialled ${formatEndpoint(to)}, which this server does not know to be its own: names can have no owners there. ` +
   `If it is: --public ${formatEndpoint(to)}`
+
+const portsOf = (endpoints: readonly Endpoint[]): number[] => [...new Set(endpoints.map(({ port }) => port))]
 
 const bufferWarning = (bytes: number): string =>
   `the system gave a receive buffer of ${Math.round(bytes / 1024)} KiB instead of 4096: ` +

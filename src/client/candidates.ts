@@ -1,13 +1,14 @@
 // Law: pure. The endpoints at which the peer may be, and when each is to be checked next.
-import { type Endpoint, endpointKey, sameEndpoint } from '../endpoint.ts'
+import { type Endpoint, sameEndpoint } from '../endpoint.ts'
 import type { Tag } from '../dialects/phonebook/peer.ts'
 import { headerBytes } from '../headers.ts'
 import type { Manners, PeerStanding } from './manners.ts'
+import { type Path, pathKey } from './paths.ts'
 import { checkPauseMs, textEveryMs } from './schedule.ts'
 import type { CandidateKind } from './targets.ts'
 
 export type Candidate = {
-  readonly endpoint: Endpoint
+  readonly endpoint: Path
   readonly kind: CandidateKind
   sent: number
   /** Infinity: not to be checked. */
@@ -32,21 +33,27 @@ export class Candidates {
     return this.#byKey.size
   }
 
-  get(endpoint: Endpoint): Candidate | undefined {
-    return this.#byKey.get(endpointKey(endpoint))
+  get(endpoint: Path): Candidate | undefined {
+    return this.#byKey.get(pathKey(endpoint))
   }
 
   all(): Candidate[] {
     return [...this.#byKey.values()]
   }
 
+  /** Those that are to be checked now; where a check of the peer's came from first, for there a way is open already. */
+  due(nowMs: number): Candidate[] {
+    const due = this.all().filter(({ nextMs }) => nextMs <= nowMs)
+    return due.length < 2 ? due : [...due.filter(({ tag }) => tag), ...due.filter(({ tag }) => !tag)]
+  }
+
   /** A candidate that was not known is due at once. */
-  add(endpoint: Endpoint, kind: CandidateKind, nowMs: number): Candidate | undefined {
+  add(endpoint: Path, kind: CandidateKind, nowMs: number): Candidate | undefined {
     const known = this.get(endpoint)
     if (known) return known
     if (this.size >= mostCandidates && !this.#forgetOne()) return undefined
     const candidate: Candidate = { endpoint, kind, sent: 0, nextMs: nowMs }
-    this.#byKey.set(endpointKey(endpoint), candidate)
+    this.#byKey.set(pathKey(endpoint), candidate)
     return candidate
   }
 

@@ -1,6 +1,7 @@
 // Drives the registrar and the puncher with a host's sockets and clock. Knows neither real sockets nor a simulation.
 import { type Endpoint, familyOf, isLoopback } from '../endpoint.ts'
 import { StageError } from '../errors.ts'
+import { mostHosts } from '../dialects/phonebook/codec.ts'
 import type { Host } from '../host.ts'
 import type { Identity } from '../identity.ts'
 import { nearest } from '../nearest.ts'
@@ -10,6 +11,8 @@ import { encodeText, longestPayload, longestText } from '../dialects/phonebook/p
 import { decodeUtf8, encodeUtf8 } from '../utf8.ts'
 import { createAlarm } from './alarm.ts'
 import type { ClientEvent, Waiting } from './events.ts'
+import { createGettingThrough } from './getting-through.ts'
+import type { Parameters, StrategyName } from './strategy.ts'
 import { dialectOf, unansweredMs } from './other-dialect.ts'
 import { nameRefusal } from './own-name.ts'
 import type { PunchState } from './punch-state.ts'
@@ -38,6 +41,10 @@ export type ClientOptions = {
   timeoutMs?: number
   /** Whoever listens here sees every event, in order and at once. */
   onEvent?: (event: ClientEvent) => void
+  /** Tries this one and no other. */
+  strategy?: StrategyName
+  /** Of the strategies: how many sockets, probes, and how fast. */
+  parameters?: Parameters
 }
 
 export type Sent = 'sent' | 'not-connected' | 'too-long' | 'not-text'
@@ -79,7 +86,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     const local = sockets.local(family)
     if (!offerHosts || !local || local.port === 0) return []
     const own = host.addresses().filter(address => familyOf(address) === family)
-    return own.slice(0, 4).map(address => ({ address, port: local.port }))
+    return [...through.offered, ...own.map(address => ({ address, port: local.port }))].slice(0, mostHosts)
   }
 
   const puncher = new Puncher({
@@ -87,8 +94,26 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     peer,
     startedMs,
     randomBytes: n => host.randomBytes(n),
-    send: (bytes, to) => sockets.send(bytes, to),
+    send(bytes, to, ttl) {
+      if (to.via !== undefined) through.send(bytes, to, to.via, ttl)
+      else sockets.send(bytes, to)
+    },
     onEvent: event => emit(event),
+  })
+  const through = createGettingThrough({
+    host,
+    isFirst: name < peer,
+    strategy: options.strategy,
+    parameters: options.parameters,
+    server: () => registrar.server,
+    mainPort: family => sockets.local(family)?.port ?? 0,
+    sendByMain: (bytes, to) => sockets.send(bytes, to),
+    onDatagram: (bytes, from) => puncher.receive(bytes, from, host.now()),
+    shoot: (shot, nowMs) => puncher.shoot(shot, nowMs),
+    onNews: nowMs => registrar.renew(nowMs),
+    onActive: () => alarm.set(),
+    onEvent: event => emit(event),
+    onExhausted() {},
   })
   const registrar = new Registrar({
     name,
@@ -96,6 +121,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     stage,
     identity: options.identity,
     hosts,
+    nat: () => through.nat,
     intervalMs: options.intervalMs,
     random: () => host.random(),
     send: (bytes, to) => sockets.send(bytes, to),
@@ -109,25 +135,29 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     if (closed) return // by whoever listens
     if (event.event === 'connected') {
       cancelTimeout()
+      through.connected(puncher.session?.endpoint.via)
       registrar.setConnected(true, host.now())
     }
     if (event.event === 'lost') {
       registrar.setConnected(false, host.now())
+      through.update(puncher.target, host.now())
       watchWaiting(waitingMs)
     }
   }
 
   const alarm = createAlarm(
     host,
-    () => Math.min(registrar.deadline(), puncher.deadline()),
+    () => Math.min(registrar.deadline(), through.deadline(), puncher.deadline()),
     nowMs => {
       registrar.tick(nowMs)
+      through.tick(nowMs)
       puncher.tick(nowMs)
     },
   )
 
   const receive = (bytes: Uint8Array, from: Endpoint): void => {
     const now = host.now()
+    if (through.receive(bytes, from, now)) return alarm.set()
     const lines = registrar.receive(bytes, from, now)
     if (!lines) puncher.receive(bytes, from, now)
     else if (lines.length === 0) looksLike ??= dialectOf(bytes)
@@ -136,7 +166,11 @@ export const connect = (host: Host, options: ClientOptions): Client => {
         const { slot, count, endpoint } = line
         emit({ event: 'entry', slot, count, name: line.name, endpoint })
       }
-      if (line.name === peer) puncher.learn(line, registrar.mapped, from, now)
+      if (line.name === name && line.cookie !== undefined)
+        through.registered(from, line.endpoint, line.alternates ?? [], now)
+      if (line.name !== peer) continue
+      puncher.learn(line, registrar.mapped, from, now)
+      through.update(puncher.target, now)
     }
     alarm.set()
   }
@@ -190,6 +224,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     closed = true
     alarm.stop()
     for (const cancel of [cancelWaiting, cancelTimeout, cancelUnanswered]) cancel()
+    through.close()
     sockets.close()
   }
 

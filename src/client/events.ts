@@ -2,6 +2,7 @@
 import type { Endpoint } from '../endpoint.ts'
 import type { StageError } from '../errors.ts'
 import type { Door } from '../entry.ts'
+import type { Plan, StrategyName } from './strategy.ts'
 import type { CandidateKind } from './targets.ts'
 
 export type Waiting =
@@ -42,6 +43,10 @@ export type ClientEvent =
       readonly candidate: CandidateKind
       readonly form: 'check' | 'text'
     }
+  /** How we try to get through, as far as both NATs are known; again when more is known. */
+  | ({ readonly event: 'plan' } & Plan)
+  /** From 1. Its checks are not told one by one. */
+  | { readonly event: 'attempt'; readonly strategy: StrategyName; readonly attempt: number }
   /** The first valid datagram of the peer. */
   | {
       readonly event: 'heard'

@@ -20,6 +20,9 @@ const responseMs = 100
 const responseBurst = 20
 const mostAddresses = 5
 const forgetMs = 600_000
+/** Towards somebody who seeks us while we seek him, and has shown that he is there: so much in an attempt, then a pause. */
+export const mostShots = 2048
+const shootingMs = 30_000
 const mostRemembered = 64
 
 /** Who the phonebook says is there. */
@@ -33,6 +36,8 @@ type Account = {
   renewedMs: number
   respondedMs: number
   responses: number
+  shotsFromMs: number
+  shots: number
 }
 
 export class Manners {
@@ -84,6 +89,16 @@ export class Manners {
     return true
   }
 
+  /** Whether one more check of an attempt may go to the address, whose holder agreed to it; counts it. */
+  mayShoot(address: string, nowMs: number): boolean {
+    if (!this.#accounts.has(address) && !this.#mayOpen(address, nowMs)) return false
+    const account = this.#open(address, nowMs)
+    if (nowMs - account.shotsFromMs >= renewMs) Object.assign(account, { shotsFromMs: nowMs, shots: 0 })
+    if (account.shots >= mostShots || nowMs - account.shotsFromMs > shootingMs) return false
+    account.shots++
+    return true
+  }
+
   /** The entry was registered again, or moved to this address. */
   renew(address: string, nowMs: number): void {
     const account = this.#accounts.get(address)
@@ -118,6 +133,8 @@ export class Manners {
         renewedMs: nowMs,
         respondedMs: -Infinity,
         responses: 0,
+        shotsFromMs: -Infinity,
+        shots: 0,
       }
       this.#accounts.set(address, account)
     }

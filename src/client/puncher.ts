@@ -14,10 +14,14 @@ import { type Candidate, Candidates } from './candidates.ts'
 import type { ClientEvent } from './events.ts'
 import { Manners } from './manners.ts'
 import { Peer, sameBytes } from './peer.ts'
+import { parseHint } from '../dialects/phonebook/hint.ts'
 import { type PunchState, nextState } from './punch-state.ts'
 import { consentCheckMs } from './schedule.ts'
 import { Session } from './session.ts'
 import { EarlyChecks } from './early-checks.ts'
+import type { Shot, Situation } from './attempts.ts'
+import { type Path, pathVia } from './paths.ts'
+import { type Rival, SecondPath, type Tagged, rivalMs } from './second-path.ts'
 import { hostMayBePunched, targetProblem } from './targets.ts'
 import { Voice } from './voice.ts'
 
@@ -26,18 +30,12 @@ export type PuncherOptions = {
   readonly peer: string
   readonly startedMs: number
   readonly randomBytes: (count: number) => Uint8Array
-  readonly send: (bytes: Uint8Array, to: Endpoint) => void
+  readonly send: (bytes: Uint8Array, to: Path, ttl?: number) => void
   readonly onEvent: (event: ClientEvent) => void
 }
 
-/** How long the peer that we talk to has to answer where it is, before its name or its tag at a new endpoint counts. */
-const rivalMs = 800
 /** A path that was heard from within this time works: another one that works too is no reason to change. */
 const quietMs = 300
-/** Messages that may wait for the answer to a check. */
-const mostHeld = 16
-
-type Tagged = PeerMessage & { readonly type: 'data' | 'keepalive' | 'close' }
 
 export class Puncher {
   readonly #options: PuncherOptions
@@ -46,11 +44,10 @@ export class Puncher {
   readonly #manners = new Manners()
   readonly #candidates = new Candidates(this.#manners)
   readonly #early = new EarlyChecks()
+  readonly #second = new SecondPath()
   #state: PunchState = 'waiting'
   #session: Session | undefined
-  #rival: { readonly endpoint: Endpoint; readonly tag: Tag; readonly sinceMs: number } | undefined
   #heard = false
-  #held: { readonly message: Tagged; readonly from: Endpoint }[] = []
   #refused: Endpoint | undefined
 
   constructor(options: PuncherOptions) {
@@ -103,8 +100,26 @@ export class Puncher {
     this.tick(nowMs)
   }
 
+  /** The peer, as far as attempts have to know it; while there is a session there are none. */
+  get target(): Omit<Situation, 'mine'> | undefined {
+    const { entry, pair } = this.#peer
+    if (this.#state !== 'punching' || !entry) return undefined
+    const { endpoint, nat, hosts } = entry
+    return {
+      theirs: nat === undefined ? undefined : parseHint(nat),
+      endpoint,
+      offered: hosts.filter(({ address, port }) => address === endpoint.address && port >= 1024),
+      consented: pair !== '',
+    }
+  }
+
+  /** One check of an attempt. */
+  shoot({ via, to, ttl }: Shot, nowMs: number): void {
+    if (this.#manners.mayShoot(to.address, nowMs)) this.#voice.shoot(this.#peer.pair, pathVia(to, via), ttl, nowMs)
+  }
+
   /** A datagram that is not from the server. */
-  receive(bytes: Uint8Array, from: Endpoint, nowMs: number): void {
+  receive(bytes: Uint8Array, from: Path, nowMs: number): void {
     const message = decodePeerMessage(bytes)
     if (message) this.#receiveMessage(message, from, nowMs)
     else if (!isPeerMessage(bytes)) this.#receiveText(bytes, from, nowMs)
@@ -112,8 +127,9 @@ export class Puncher {
 
   /** Sends what is due. */
   tick(nowMs: number): void {
-    for (const candidate of this.#candidates.all()) if (candidate.nextMs <= nowMs) this.#check(candidate, nowMs)
-    if (this.#rival && nowMs >= this.#rival.sinceMs + rivalMs) this.#settleRival(nowMs)
+    for (const candidate of this.#candidates.due(nowMs)) this.#check(candidate, nowMs)
+    const rival = this.#second.settled(nowMs)
+    if (rival) this.#settleRival(rival, nowMs)
     const session = this.#session
     const due = session?.due(nowMs)
     if (!session || !due) return
@@ -124,8 +140,7 @@ export class Puncher {
 
   /** When `tick` wants to be called. */
   deadline(): number {
-    const rival = this.#rival ? this.#rival.sinceMs + rivalMs : Infinity
-    return Math.min(this.#candidates.deadline(), rival, this.#session?.deadline() ?? Infinity)
+    return Math.min(this.#candidates.deadline(), this.#second.deadline(), this.#session?.deadline() ?? Infinity)
   }
 
   /** False where there is no session to send in. */
@@ -141,7 +156,7 @@ export class Puncher {
     if (this.#session) this.#voice.goodbye(this.#session)
   }
 
-  #receiveMessage(message: PeerMessage, from: Endpoint, nowMs: number): void {
+  #receiveMessage(message: PeerMessage, from: Path, nowMs: number): void {
     switch (message.type) {
       case 'check':
         return this.#receiveCheck(message, from, nowMs)
@@ -158,7 +173,7 @@ export class Puncher {
     }
   }
 
-  #receiveCheck(message: PeerMessage & { type: 'check' }, from: Endpoint, nowMs: number): void {
+  #receiveCheck(message: PeerMessage & { type: 'check' }, from: Path, nowMs: number): void {
     const { me, peer } = this.#options
     if (message.from !== peer || message.to !== me || this.#peer.isGone(message.tag)) return
     if (!this.#believes(from, message.pair)) return this.#early.keep(message, from, nowMs)
@@ -178,7 +193,7 @@ export class Puncher {
     this.#check(candidate, nowMs)
   }
 
-  #receiveTagged(message: Tagged, from: Endpoint, nowMs: number): void {
+  #receiveTagged(message: Tagged, from: Path, nowMs: number): void {
     const tag = this.#candidates.get(from)?.tag
     if (!this.#session && tag && !this.#peer.isGone(tag)) {
       this.#sign(from, nowMs)
@@ -193,29 +208,28 @@ export class Puncher {
   }
 
   /** Where the session's peer, and not just somebody who was once sent our tag, has answered a check of ours. */
-  #isPathOf(session: Session, from: Endpoint): boolean {
+  #isPathOf(session: Session, from: Path): boolean {
     if (sameEndpoint(session.endpoint, from)) return true
     const confirmed = this.#candidates.get(from)?.confirmedTag
     return confirmed !== undefined && session.tag !== undefined && sameBytes(confirmed, session.tag)
   }
 
   /** The peer's mapping may have changed: what comes from a new source waits until a check there was answered. */
-  #challenge(message: Tagged, from: Endpoint, nowMs: number): void {
+  #challenge(message: Tagged, from: Path, nowMs: number): void {
     const candidate = this.#candidates.add(from, 'peer-reflexive', nowMs)
     if (!candidate) return
-    if (message.type === 'data') this.#held.push({ message, from })
-    if (this.#held.length > mostHeld) this.#held.shift()
+    if (message.type === 'data') this.#second.hold(message, from)
     if (candidate.nextMs === Infinity) candidate.nextMs = nowMs
     this.tick(nowMs)
   }
 
   #release(nowMs: number): void {
-    for (const { message, from } of this.#held.splice(0)) {
+    for (const { message, from } of this.#second.release()) {
       if (this.#session && this.#isPathOf(this.#session, from)) this.#receiveTagged(message, from, nowMs)
     }
   }
 
-  #receiveText(bytes: Uint8Array, from: Endpoint, nowMs: number): void {
+  #receiveText(bytes: Uint8Array, from: Path, nowMs: number): void {
     const text = decodeUtf8(bytes)
     const session = this.#session
     if (session?.tag || !this.#isOlderPeer(from, text)) {
@@ -244,19 +258,19 @@ export class Puncher {
   }
 
   /** A newer peer is believed where the phonebook says it is, or with the token that only the two of us have. */
-  #believes(from: Endpoint, pair: string): boolean {
+  #believes(from: Path, pair: string): boolean {
     if (this.#peer.hasToken(pair)) return true
     if (this.#session && sameEndpoint(this.#session.endpoint, from)) return true
     return this.#candidates.get(from) !== undefined
   }
 
   /** Something valid came from the peer. */
-  #sign(from: Endpoint, nowMs: number): void {
+  #sign(from: Path, nowMs: number): void {
     this.#manners.alive(from.address, nowMs)
     this.#hear(from, nowMs)
   }
 
-  #hear(from: Endpoint, nowMs: number): void {
+  #hear(from: Path, nowMs: number): void {
     if (this.#session && sameEndpoint(this.#session.endpoint, from)) this.#session.heard(from, nowMs)
     if (this.#heard) return
     this.#heard = true
@@ -269,7 +283,7 @@ export class Puncher {
   }
 
   /** A datagram of ours has reached the peer, whose tag is this (an older one has none). */
-  #confirm(from: Endpoint, tag: Tag | undefined, nowMs: number): void {
+  #confirm(from: Path, tag: Tag | undefined, nowMs: number): void {
     const candidate = this.#candidates.get(from)
     if (candidate && tag) candidate.confirmedTag = tag
     const session = this.#session
@@ -282,26 +296,23 @@ export class Puncher {
     if (same && (here || nowMs - session.heardHereMs < quietMs)) return
     // Another tag here: the peer was started anew. Elsewhere: that, or somebody else has its name now.
     if (!session.tag || !tag || here) return this.#establish(from, tag, nowMs)
-    if (this.#rival) return
-    this.#rival = { endpoint: from, tag, sinceMs: nowMs }
+    if (this.#second.rival) return
+    this.#second.challenge({ endpoint: from, tag, sinceMs: nowMs })
     this.#candidates.rest()
     this.#sendCheck(session.endpoint, nowMs)
   }
 
-  #settleRival(nowMs: number): void {
-    const rival = this.#rival
-    this.#rival = undefined
-    this.#held = []
+  #settleRival(rival: Rival, nowMs: number): void {
     const session = this.#session
-    if (!rival || !session?.tag || session.heardHereMs >= rival.sinceMs) return
+    if (!session?.tag || session.heardHereMs >= rival.sinceMs) return
     if (sameBytes(session.tag, rival.tag)) this.#move(session, rival.endpoint, nowMs)
     else this.#establish(rival.endpoint, rival.tag, nowMs)
   }
 
-  #establish(endpoint: Endpoint, tag: Tag | undefined, nowMs: number): void {
+  #establish(endpoint: Path, tag: Tag | undefined, nowMs: number): void {
     const { peer, startedMs } = this.#options
     this.#session = new Session(endpoint, tag, nowMs)
-    this.#rival = undefined
+    this.#second.clear()
     this.#candidates.rest()
     this.#state = nextState(this.#state, 'confirmed')
     const form = tag ? 'binary' : 'text'
@@ -309,7 +320,7 @@ export class Puncher {
     if (!tag) this.#voice.keepalive(this.#session, nowMs) // answers the observed source, which confirms it to the peer
   }
 
-  #move(session: Session, to: Endpoint, nowMs: number): void {
+  #move(session: Session, to: Path, nowMs: number): void {
     session.moveTo(to, nowMs)
     this.#candidates.rest()
     this.#emit({ event: 'moved', peer: this.#options.peer, endpoint: to })
@@ -318,7 +329,7 @@ export class Puncher {
   #lose(reason: 'silent' | 'no-consent' | 'left', nowMs: number): void {
     if (reason === 'left') this.#peer.leave(this.#session?.tag, nowMs)
     this.#session = undefined
-    this.#rival = undefined
+    this.#second.clear()
     this.#heard = false
     this.#state = nextState(this.#state, reason)
     this.#emit({ event: 'lost', peer: this.#options.peer, reason })
@@ -337,7 +348,7 @@ export class Puncher {
   }
 
   /** Asks the peer of a session whether it still hears us. */
-  #sendCheck(endpoint: Endpoint, nowMs: number): void {
+  #sendCheck(endpoint: Path, nowMs: number): void {
     this.#voice.ask(this.#voice.check(this.#peer.pair), endpoint, nowMs)
     this.#session?.checked(nowMs)
     this.#session?.sent(nowMs)

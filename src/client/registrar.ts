@@ -24,6 +24,8 @@ export type RegistrarOptions = {
   readonly identity?: Identity | undefined
   /** Our local candidates at this moment. */
   readonly hosts: () => readonly Endpoint[]
+  /** What we know of our NAT, for the peer. */
+  readonly nat?: () => string | undefined
   readonly intervalMs?: number | undefined
   readonly random: () => number
   readonly send: (bytes: Uint8Array, to: Endpoint) => void
@@ -123,6 +125,11 @@ export class Registrar {
     } else if (!this.#awaiting) this.#nextMs = nowMs + this.#pollMs(nowMs)
   }
 
+  /** There is something new to say. */
+  renew(nowMs: number): void {
+    if (this.#active) this.#register(nowMs)
+  }
+
   tick(nowMs: number): void {
     if (nowMs >= this.#nextAddressMs) {
       this.#trying = Math.min(this.#trying + 1, this.#servers.length)
@@ -169,6 +176,7 @@ export class Registrar {
       seek,
       stage,
       hosts: this.#options.hosts(),
+      nat: this.#options.nat?.(),
       cookie,
       key,
       to: server,

@@ -1,12 +1,13 @@
 // Law: pure. An established session with the peer: numbering, duplicates, signs of life.
 import { type Endpoint, sameEndpoint } from '../endpoint.ts'
+import type { Path } from './paths.ts'
 import { consentCheckMs, consentLostMs, consentRetryMs, keepaliveMs, silenceMs, textKeepaliveMs } from './schedule.ts'
 
 /** Sequence numbers further back than this are taken for duplicates. */
 const windowSize = 64
 
 export class Session {
-  endpoint: Endpoint
+  endpoint: Path
   /** The peer's tag; undefined towards an older peer, with whom everything is text. */
   readonly tag: Uint8Array | undefined
   #sentMs: number
@@ -17,7 +18,7 @@ export class Session {
   #highest: number | undefined
   #seen = new Set<number>()
 
-  constructor(endpoint: Endpoint, tag: Uint8Array | undefined, nowMs: number) {
+  constructor(endpoint: Path, tag: Uint8Array | undefined, nowMs: number) {
     this.endpoint = endpoint
     this.tag = tag
     this.#sentMs = this.#heardMs = this.#heardHereMs = this.#consentMs = this.#checkedMs = nowMs
@@ -56,7 +57,7 @@ export class Session {
   }
 
   /** The peer is at another endpoint now. */
-  moveTo(endpoint: Endpoint, nowMs: number): void {
+  moveTo(endpoint: Path, nowMs: number): void {
     this.endpoint = endpoint
     this.#heardHereMs = nowMs
   }

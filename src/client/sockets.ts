@@ -1,7 +1,7 @@
 // The way to the server: looks its host up, opens a socket for each of its address families, and knows when there is no way.
 import { type Endpoint, type Family, familyOf, parseAddress } from '../endpoint.ts'
 import { StageError, codeOf } from '../errors.ts'
-import type { Host, UdpSocket } from '../host.ts'
+import type { Host, SendOptions, UdpSocket } from '../host.ts'
 
 export type SocketsOptions = {
   readonly host: Host
@@ -17,7 +17,7 @@ export type SocketsOptions = {
 }
 
 export type Sockets = {
-  send(bytes: Uint8Array, to: Endpoint): void
+  send(bytes: Uint8Array, to: Endpoint, options?: SendOptions): void
   /** The server's addresses as they were found last. */
   readonly servers: readonly Endpoint[]
   /** Where the socket of this family is bound. */
@@ -93,7 +93,7 @@ export const createSockets = (options: SocketsOptions): Sockets => {
   }
 
   return {
-    send: (bytes, to) => sockets.get(familyOf(to.address))?.send(bytes, to),
+    send: (bytes, to, sendOptions) => sockets.get(familyOf(to.address))?.send(bytes, to, sendOptions),
     get servers() {
       return servers
     },

@@ -23,6 +23,7 @@ export const targetProblem = (endpoint: Endpoint, server: Endpoint): string | un
 export const hostMayBePunched = (host: Endpoint, mine: Endpoint | undefined, theirs: Endpoint): boolean => {
   if (!mine || isLoopback(mine.address) || host.port < 1024 || familyOf(host.address) !== familyOf(theirs.address))
     return false
+  if (host.address === theirs.address) return true // its NAT's own address: no other than the one that is punched anyway
   const kind = classifyAddress(host.address)
   return (kind === 'private' || kind === 'link-local' || kind === 'global') && sameSite(mine.address, theirs.address)
 }

@@ -1,5 +1,4 @@
 // Law: pure. All that we ever say to the peer, and which of our checks an answer belongs to.
-import type { Endpoint } from '../endpoint.ts'
 import {
   type Tag,
   type TransactionId,
@@ -7,6 +6,8 @@ import {
   encodePeerMessage,
   encodeText,
 } from '../dialects/phonebook/peer.ts'
+import type { Path } from './paths.ts'
+import { sameBytes } from './peer.ts'
 import type { Session } from './session.ts'
 import { Transactions } from './transactions.ts'
 
@@ -14,11 +15,14 @@ export type VoiceOptions = {
   readonly me: string
   readonly peer: string
   readonly randomBytes: (count: number) => Uint8Array
-  readonly send: (bytes: Uint8Array, to: Endpoint) => void
+  readonly send: (bytes: Uint8Array, to: Path, ttl?: number) => void
 }
 
 /** Something that asks to be answered, ready to be sent: a check, or the text that an older peer understands. */
 export type Question = { readonly bytes: Uint8Array; readonly transaction: TransactionId | undefined }
+
+/** For as long as an attempt takes. */
+const shotMs = 40_000
 
 export class Voice {
   /** Ours: whatever is sent to us in a session carries it. */
@@ -27,6 +31,8 @@ export class Voice {
   readonly #transactions = new Transactions()
   /** Of all that our tag ever sends: a peer that did not notice an outage goes on counting. */
   #sequence = 0
+  /** Of all the shots towards an address: whichever port of it is hit, answers. */
+  #shot: { readonly transaction: TransactionId; readonly address: string; readonly untilMs: number } | undefined
 
   constructor(options: VoiceOptions) {
     this.#options = options
@@ -34,9 +40,8 @@ export class Voice {
   }
 
   /** `pair`: the server's token for the two of us, or ''. */
-  check(pair: string): Question {
-    const { me, peer, randomBytes } = this.#options
-    const transaction = randomBytes(12)
+  check(pair: string, transaction = this.#options.randomBytes(12)): Question {
+    const { me, peer } = this.#options
     const bytes = encodePeerMessage({ type: 'check', transaction, tag: this.tag, pair, from: me, to: peer })
     return { bytes, transaction }
   }
@@ -45,17 +50,30 @@ export class Voice {
     return { bytes: encodeText(directMessage(this.#options.me, this.#options.peer)), transaction: undefined }
   }
 
-  ask({ bytes, transaction }: Question, to: Endpoint, nowMs: number): void {
+  /** A check that any port of the address may answer, and more than one. */
+  shoot(pair: string, to: Path, ttl: number | undefined, nowMs: number): void {
+    const known = this.#shot
+    const shot =
+      known && known.address === to.address && nowMs < known.untilMs
+        ? known
+        : { transaction: this.#options.randomBytes(12), address: to.address, untilMs: nowMs + shotMs }
+    this.#shot = shot
+    this.#options.send(this.check(pair, shot.transaction).bytes, to, ttl)
+  }
+
+  ask({ bytes, transaction }: Question, to: Path, nowMs: number): void {
     if (transaction) this.#transactions.open(transaction, to, nowMs)
     this.#options.send(bytes, to)
   }
 
-  /** True once for the response to a check of ours, from where that went. */
-  isAnswered(transaction: TransactionId, from: Endpoint, nowMs: number): boolean {
+  /** True for the response to a check of ours, from where that went; once, if it was not a shot. */
+  isAnswered(transaction: TransactionId, from: Path, nowMs: number): boolean {
+    const shot = this.#shot
+    if (shot?.address === from.address && nowMs < shot.untilMs && sameBytes(shot.transaction, transaction)) return true
     return this.#transactions.settle(transaction, from, nowMs)
   }
 
-  respond(transaction: TransactionId, to: Endpoint): void {
+  respond(transaction: TransactionId, to: Path): void {
     this.#options.send(encodePeerMessage({ type: 'check-response', transaction, tag: this.tag, observed: to }), to)
   }
 

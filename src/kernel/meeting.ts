@@ -21,7 +21,7 @@ export type ClientProgram = {
 const bin = (name: string): Command => [process.execPath, fileURLToPath(new URL(`../../bin/${name}`, import.meta.url))]
 
 export const ourServer: ServerProgram = {
-  command: [...bin('test-server'), '-p', '{port}', '--host', '{server}'],
+  command: [...bin('test-server'), '-p', '{port}', '--host', '{server}', '--alt-address', serverAddresses[1]],
   ready: /ready/,
 }
 

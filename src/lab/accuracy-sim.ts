@@ -7,8 +7,8 @@ import { type Verdict, verdictOf } from '../behavior/verdict.ts'
 import { type NatProfile, profileNamed } from '../nat-profile.ts'
 import { seededRandom } from '../sim/random.ts'
 import { type Said, truthOf, wordsOf } from './accuracy.ts'
-import { serverAddress, stageIn } from './stage.ts'
-import { createTopology, secondServerAddress } from './topology.ts'
+import { secondServerAddress, serverAddress, stageIn } from './stage.ts'
+import { createTopology } from './topology.ts'
 
 export type Run = Said & {
   readonly verdict: Verdict | undefined

@@ -4,7 +4,7 @@ import { fnv1a64 } from '../sim/hash.ts'
 import { seededRandom } from '../sim/random.ts'
 import { type Network, drawWays, variedNetwork } from './network.ts'
 import type { Place } from './sites.ts'
-import { type StageClient, stageIn } from './stage.ts'
+import { type StageClient, fourSockets, stageIn } from './stage.ts'
 import { type Topology, createTopology } from './topology.ts'
 import { type Why, whyOf } from './why.ts'
 
@@ -44,7 +44,7 @@ export type MeetingResult = {
   readonly trace?: string
 }
 
-export const defaultLimitMs = 10_000
+export const defaultLimitMs = 25_000
 
 export const meet = (options: MeetingOptions): MeetingResult => meetIn(options).result
 
@@ -56,7 +56,7 @@ export const meetIn = (options: MeetingOptions): { readonly result: MeetingResul
   const { world } = topology
   options.prepare?.(topology)
   const stage = stageIn(world, topology.hosts)
-  stage.startServer()
+  stage.startServer({ listen: fourSockets })
   const start = (me: Peer): StageClient =>
     stage.startClient(me, me === 'alice' ? 'bob' : 'alice', {
       onEvent: event => options.onEvent?.(me, event, world.now()),

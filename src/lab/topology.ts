@@ -6,7 +6,7 @@ import type { LinkOptions } from '../sim/link.ts'
 import { type Nat, createNat } from '../sim/nat.ts'
 import type { Path, Segment } from '../sim/segment.ts'
 import { type World, createWorld } from '../sim/world.ts'
-import { serverAddress } from './stage.ts'
+import { secondServerAddress, serverAddress } from './stage.ts'
 
 type Link = Partial<LinkOptions>
 
@@ -39,8 +39,6 @@ export type Topology = {
   /** Alice, Bob and the server. */
   readonly hosts: readonly SimHost[]
 }
-
-export const secondServerAddress = '203.0.113.11'
 
 const sides = {
   a: { host: 'alice', wan: '198.51.100.', lan: '10.1.0.', customer: '100.64.0.2' },

@@ -57,7 +57,12 @@ export type ServerEvent =
       readonly receiveBufferBytes?: number | undefined
     }
   /** Every socket is bound. */
-  | { readonly event: 'ready'; readonly endpoints: readonly Endpoint[] }
+  | {
+      readonly event: 'ready'
+      readonly endpoints: readonly Endpoint[]
+      /** Those of them where nothing but STUN is spoken. */
+      readonly forStun: readonly Endpoint[]
+    }
   | {
       readonly event: 'registered'
       readonly door: Door

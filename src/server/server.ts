@@ -274,13 +274,16 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     }
   }
 
+  const forStun = (): Endpoint[] =>
+    options.listen.flatMap(({ stunOnly }, via) => (stunOnly && listeners.bound[via]) || [])
+
   const listeners = createListeners({
     host,
     listen: options.listen,
     publicEndpoints: options.publicEndpoints ?? [],
     onDatagram: receive,
     onListening: ({ local, receiveBufferBytes }) => tell({ event: 'listening', endpoint: local, receiveBufferBytes }),
-    onReady: () => openConnections(() => tell({ event: 'ready', endpoints: endpoints() })),
+    onReady: () => openConnections(() => tell({ event: 'ready', endpoints: endpoints(), forStun: forStun() })),
     onSendError: () => void counts.sendErrors++,
     onFailed(error) {
       tell({ event: 'error', error })

@@ -1,10 +1,11 @@
 // Law: pure. What the Stage Manager answers to a registration, and what it pushes: docs/dialects.md section 1.
-import { type Endpoint, canReach } from '../../endpoint.ts'
+import { type Endpoint, canReach, familyOf, isWildcard } from '../../endpoint.ts'
 import type { Entry } from '../../entry.ts'
 import { isStage, nameProblem } from '../../name.ts'
 import { encodeUtf8, utf8Length } from '../../utf8.ts'
 import type { Allowance, Answer, Desk, Dialect } from '../dialect.ts'
 import {
+  type Alternate,
   type LineFields,
   type RegistrationRequest,
   decodeRegistration,
@@ -36,7 +37,7 @@ export const phonebook: Dialect<RegistrationRequest> = {
   answer(asked, from, bytesIn, desk) {
     const request = desk.splitStages && !asked.newer ? splitStage(asked) : asked
     const { phonebook: book, nowMs, via } = desk
-    const { name, stage, newer, seek, hosts } = request
+    const { name, stage, newer, seek, hosts, nat: hint } = request
     if (book.isKept(name, stage, 'phonebook')) return 'kept-name'
     book.expire(nowMs)
     const known = book.find(name, stage)
@@ -51,6 +52,7 @@ export const phonebook: Dialect<RegistrationRequest> = {
       newer,
       seek,
       hosts,
+      hint,
       key,
       claim,
       endpoint: from,
@@ -152,7 +154,8 @@ const pack = (
   const packer = createPacker(allowance)
   const cookie = (entry.cookie ??= desk.cookieFor(entry.endpoint))
   const key = entry.claim === undefined ? undefined : entry.key
-  packer.add(formatLine(entry, count, { newer: true, proven: entry.proven, key, cookie }))
+  const alternates = alternatesOf(desk)
+  packer.add(formatLine(entry, count, { newer: true, proven: entry.proven, key, cookie, alternates }))
   if (sought && sought !== entry && canReach(entry.endpoint, sought.endpoint)) {
     packer.add(formatLine(sought, count, shownTo(entry, sought, desk)))
   }
@@ -162,6 +165,20 @@ const pack = (
     if (!packer.add(listed, listedLength)) break
   }
   return packer.packed()
+}
+
+/** Another port of the address that was asked, and another address, as far as there are: a client learns from them how its NAT maps. */
+const alternatesOf = ({ sockets, via }: Desk): Alternate[] => {
+  const here = sockets[via]
+  if (!here) return []
+  let samePlace: Alternate | undefined
+  let elsewhere: Alternate | undefined
+  for (const socket of sockets) {
+    if (!socket || familyOf(socket.address) !== familyOf(here.address) || socket.port === here.port) continue
+    if (socket.address === here.address) samePlace ??= { port: socket.port }
+    else if (!isWildcard(socket.address)) elsewhere ??= socket
+  }
+  return [samePlace, elsewhere].filter(alternate => alternate !== undefined)
 }
 
 const unlimited: Allowance = { datagrams: Infinity, bytes: Infinity, headerBytes: 0 }
@@ -208,7 +225,7 @@ const shownTo = (receiver: Entry, entry: Entry, desk: Desk): LineFields => {
     proven: entry.proven,
     key: entry.key,
     ...(mutual && receiver.proven && entry.proven && { pair: desk.pairToken(receiver, entry) }),
-    ...(mutual && { hosts: entry.hosts.filter(host => canReach(receiver.endpoint, host)) }),
+    ...(mutual && { hosts: entry.hosts.filter(host => canReach(receiver.endpoint, host)), nat: entry.hint }),
   }
 }
 

@@ -4,6 +4,7 @@ import { is64Bytes } from '../../identity.ts'
 import { isOpaque, isStage, nameProblem } from '../../name.ts'
 import { decodeUtf8, encodeUtf8, utf8Length } from '../../utf8.ts'
 import type { Refusal } from '../dialect.ts'
+import { parseHint } from './hint.ts'
 
 /** What a client asks for. An older client gives its name and nothing else. */
 export type RegistrationRequest = {
@@ -17,7 +18,12 @@ export type RegistrationRequest = {
   readonly key?: string | undefined
   readonly to?: Endpoint | undefined
   readonly sig?: string | undefined
+  /** What it says of its NAT: see `hint.ts`. */
+  readonly nat?: string | undefined
 }
+
+/** Another socket of the server, for STUN; without an address, at the same one. */
+export type Alternate = { readonly address?: string; readonly port: number }
 
 /** One entry of the phonebook as a client reads it. */
 export type Line = {
@@ -33,12 +39,16 @@ export type Line = {
   readonly key?: string | undefined
   /** On the receiver's own line: the name is somebody else's, and this is not in the book. */
   readonly taken?: boolean | undefined
+  readonly nat?: string | undefined
+  /** On the receiver's own line alone. */
+  readonly alternates?: readonly Alternate[] | undefined
 }
 
 /** What stands behind the fifth field. */
-export type LineFields = Partial<Pick<Line, 'newer' | 'proven' | 'taken' | 'cookie' | 'key' | 'pair' | 'hosts'>>
+export type LineFields = Partial<Omit<Line, 'slot' | 'count' | 'name' | 'endpoint'>>
 
 export const mostHosts = 4
+export const mostAlternates = 2
 /** Name and tokens of a registration, in bytes. */
 export const longestRegistration = 512
 /** A first registration is padded to this, so that its answer is worth three times as much; the older server reads 1023. */
@@ -84,6 +94,7 @@ const olderRequest = (name: string): RegistrationRequest => ({
   key: undefined,
   to: undefined,
   sig: undefined,
+  nat: undefined,
 })
 
 /** `word=value`; a token without `=` has no word. */
@@ -106,6 +117,7 @@ const withTokens = (name: string, tokens: readonly string[], length: number): Re
   let key: string | undefined
   let to: Endpoint | undefined
   let sig: string | undefined
+  let nat: string | undefined
   const hosts: Endpoint[] = []
   for (const token of tokens) {
     const { word, value } = keyed(token)
@@ -133,15 +145,18 @@ const withTokens = (name: string, tokens: readonly string[], length: number): Re
         break
       case 'host':
         addHost(hosts, value)
+        break
+      case 'nat':
+        if (parseHint(value)) nat = value
     }
   }
   if (!newer) return olderRequest(name)
   if (length > longestRegistration) return 'too-long'
   if (stage !== '' && !isStage(stage)) return 'bad-stage'
-  return { name, newer, stage, seek, cookie, hosts, key, to, sig }
+  return { name, newer, stage, seek, cookie, hosts, key, to, sig, nat }
 }
 
-/** As many host candidates as there is room for. `pad`: with trailing blanks, as long as the server has not answered yet. */
+/** The hint and as many host candidates as there is room for. `pad`: with trailing blanks, as long as the server has not answered yet. */
 export const encodeRegistration = (request: RegistrationRequest, pad = false): Uint8Array => {
   const tokens = [request.name]
   if (request.newer) {
@@ -152,8 +167,8 @@ export const encodeRegistration = (request: RegistrationRequest, pad = false): U
     if (request.key !== undefined) tokens.push(`key=${request.key}`)
     if (request.sig !== undefined && request.to) tokens.push(`to=${formatEndpoint(request.to)}`, `sig=${request.sig}`)
     let length = utf8Length(tokens.join(' '))
-    for (const host of request.hosts.slice(0, mostHosts)) {
-      const token = `host=${formatEndpoint(host)}`
+    const hosts = request.hosts.slice(0, mostHosts).map(host => `host=${formatEndpoint(host)}`)
+    for (const token of request.nat === undefined ? hosts : [`nat=${request.nat}`, ...hosts]) {
       length += 1 + token.length
       if (length <= longestRegistration) tokens.push(token)
     }
@@ -179,7 +194,17 @@ export const formatLine = (entry: Listed, count: number, fields: LineFields = {}
   if (fields.cookie !== undefined) line += `,cookie=${fields.cookie}`
   if (fields.pair !== undefined) line += `,pair=${fields.pair}`
   for (const host of fields.hosts ?? []) line += `,host=${formatEndpoint(host)}`
+  if (fields.nat !== undefined) line += `,nat=${fields.nat}`
+  for (const alternate of fields.alternates ?? []) line += `,alt=${formatAlternate(alternate)}`
   return `${line}\n`
+}
+
+const formatAlternate = ({ address, port }: Alternate): string =>
+  address === undefined ? String(port) : formatEndpoint({ address, port })
+
+const parseAlternate = (value: string): Alternate | undefined => {
+  const port = parsePort(value)
+  return port ? { port } : parseEndpoint(value)
 }
 
 export const encodeLine = (entry: Listed, count: number, fields?: LineFields): Uint8Array =>
@@ -219,7 +244,9 @@ const decodeFields = (extras: string[]): Omit<Line, 'slot' | 'count' | 'name' | 
   let cookie: string | undefined
   let key: string | undefined
   let pair: string | undefined
+  let nat: string | undefined
   const hosts: Endpoint[] = []
+  let alternates: Alternate[] | undefined
   for (const extra of extras) {
     const { word, value } = keyed(extra)
     switch (word) {
@@ -243,7 +270,15 @@ const decodeFields = (extras: string[]): Omit<Line, 'slot' | 'count' | 'name' | 
         break
       case 'host':
         addHost(hosts, value)
+        break
+      case 'nat':
+        if (parseHint(value)) nat = value
+        break
+      case 'alt': {
+        const alternate = parseAlternate(value)
+        if (alternate) alternates = [...(alternates ?? []), alternate].slice(0, mostAlternates)
+      }
     }
   }
-  return { newer, proven, taken, cookie, key, pair, hosts }
+  return { newer, proven, taken, cookie, key, pair, hosts, nat, alternates }
 }
