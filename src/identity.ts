@@ -1,7 +1,7 @@
 // Law: pure. Who somebody is: an Ed25519 key that claims its name at a server, and an X25519 key for its private line with a peer.
 // Both public ones together are what stands in `key=`, what peers remember, and what a fingerprint is of.
-import { createHash, sign as signWith } from 'node:crypto'
-import { type KeyPair, keyLength, keyPairOf } from './keys.ts'
+import { createHash } from 'node:crypto'
+import { type KeyPair, keyLength, keyPairOf, signerOf } from './keys.ts'
 import { fromBase64url, toBase64url } from './rfc4648.ts'
 
 /** Random bytes that one is made of. */
@@ -18,12 +18,12 @@ export type Identity = {
 
 /** The same seed makes the same identity again. */
 export const identityOf = (seed: Uint8Array): Identity => {
-  const claim = keyPairOf('Ed25519', seed.slice(0, keyLength))
-  const line = keyPairOf('X25519', seed.slice(keyLength))
+  const claim = signerOf(seed.slice(0, keyLength))
+  const line = keyPairOf(seed.slice(keyLength))
   return {
     key: toBase64url(Uint8Array.from([...claim.publicKey, ...line.publicKey])),
     line,
-    sign: message => signWith(null, message, claim.privateKey),
+    sign: claim.sign,
   }
 }
 

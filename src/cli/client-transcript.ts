@@ -3,6 +3,8 @@
 import type { Colors } from 'picocolors/types.js'
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
 import type { ClientEvent } from '../client/events.ts'
+import { keyProblemText } from '../client/trust.ts'
+import { fingerprintOf } from '../identity.ts'
 import { visible } from '../visible.ts'
 
 /** In a second, of each kind that somebody else can make come: a hostile server, strangers, who has our name. */
@@ -12,6 +14,8 @@ const mostInASecond = {
   refused: 1,
   'name-conflict': 1,
   'name-taken': 1,
+  'key-refused': 1,
+  'line-stuck': 1,
   registered: 4,
   moved: 4,
   located: 4,
@@ -22,6 +26,8 @@ const mostLocated = 64
 export type ClientTranscriptOptions = {
   readonly name: string
   readonly port: number
+  /** Whether the peer was met with this key before. */
+  readonly isKnown: () => boolean
   /** Prints one line. */
   readonly line: (text: string) => void
   /** Prints one line for attention, where it does not get into a pipe. */
@@ -81,10 +87,15 @@ export const createClientTranscript = (options: ClientTranscriptOptions): ((even
         peer = event.peer
         const form = event.form === 'text' ? ', in plain text as the older programs do' : ''
         const time = `${event.elapsedMs < 100 ? event.elapsedMs.toFixed(1) : Math.round(event.elapsedMs)} ms`
-        return line(
-          colors.green(`Connected to ${visible(event.peer)} at ${where(event.endpoint)} after ${time}${form}.`),
-        )
+        line(colors.green(`Connected to ${visible(event.peer)} at ${where(event.endpoint)} after ${time}${form}.`))
+        return line(privacyText(event, options.isKnown()))
       }
+      case 'key-refused':
+        return note(colors.red(keyProblemText(event, visible(event.peer))))
+      case 'line-stuck':
+        return note(
+          `${visible(event.peer)} answers, but not by the key that the phonebook shows for it: the line can't be made private.`,
+        )
       case 'moved':
         return line(`${visible(event.peer)} is at ${where(event.endpoint)} now.`)
       case 'message': {
@@ -117,6 +128,15 @@ export const createClientTranscript = (options: ClientTranscriptOptions): ((even
 }
 
 const where = (endpoint: Endpoint): string => formatEndpoint(endpoint)
+
+const privacyText = (
+  { private: isPrivate, key, peer }: ClientEvent & { event: 'connected' },
+  isKnown: boolean,
+): string => {
+  if (!isPrivate || key === undefined) return `The line to ${visible(peer)} is not encrypted.`
+  const first = isKnown ? '' : ', seen for the first time'
+  return `The line to ${visible(peer)} is private, by the key ${fingerprintOf(key)}${first}.`
+}
 
 const lostText = (reason: (ClientEvent & { event: 'lost' })['reason'], peer: string): string =>
   ({

@@ -2,7 +2,8 @@
 // name, the key. What is known once stays, until somebody says `--forget`.
 import { appendFileSync, mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { is64Bytes } from '../identity.ts'
+import { fingerprintOf, is64Bytes } from '../identity.ts'
+import { visible } from '../visible.ts'
 import { readOwn, refused, stateDirectory, writeOwn } from './state-files.ts'
 
 /** A name means somebody on a stage of a server. `server`: as it was given, with its port. */
@@ -18,6 +19,16 @@ export type KnownPeers = {
 }
 
 export type Known = { readonly place: string; readonly peer: string; readonly key: string }
+
+/** What `--forget PEER` prints. */
+export const forgetPeer = (peer: string): string => {
+  const known = openKnownPeers()
+  const forgotten = known.forget(peer.normalize('NFC'))
+  if (forgotten.length === 0) return `${visible(peer)} is not known here (${known.path}).\n`
+  return forgotten
+    .map(({ place, key }) => `Forgot ${visible(peer)} at ${visible(place)}: ${fingerprintOf(key)}\n`)
+    .join('')
+}
 
 const placeOf = ({ server, stage }: PeerPlace): string => `${server.toLowerCase().replace(/\s/g, '')}/${stage}`
 

@@ -39,6 +39,8 @@ export const clientTable = {
   'stage-secret-file': { kind: 'text' },
   identity: { kind: 'text' },
   anonymous: { kind: 'switch' },
+  'require-encryption': { kind: 'switch' },
+  forget: { kind: 'text' },
   host: { kind: 'switch-off' },
   input: { kind: 'switch-off' },
   'exit-on-connect': { kind: 'switch' },

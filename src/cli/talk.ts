@@ -2,15 +2,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import debug from 'debug'
 import colors from 'picocolors'
-import { StageError } from '../errors.ts'
+import { StageError, codeOf } from '../errors.ts'
 import type { Identity } from '../identity.ts'
 import { createNodeHost } from '../host/node.ts'
+import { privateStage } from '../stage-secret.ts'
 import { directMessage } from '../dialects/phonebook/peer.ts'
 import { type Client, connect } from '../client/client.ts'
 import type { ClientEvent } from '../client/events.ts'
 import { visible } from '../visible.ts'
 import { createClientTranscript } from './client-transcript.ts'
 import { eventToJson, lostToJson } from './json.ts'
+import { openKnownPeers } from './known-peers.ts'
 import { createOutput } from './output.ts'
 import { pacingMs, pieces } from './pieces.ts'
 import { suspect, suspicion } from './suspect.ts'
@@ -24,6 +26,7 @@ export type TalkOptions = {
   peer: string
   stage: string
   stageSecret: string | undefined
+  requireEncryption: boolean
   identity: Identity | undefined
   offerHosts: boolean
   readInput: boolean
@@ -60,11 +63,19 @@ export const talk = (options: TalkOptions): Promise<number> =>
     const transcript = createClientTranscript({
       name,
       port,
+      isKnown: () => met,
       line: terminal.line,
       note: terminal.note,
       colors,
       now: () => host.now(),
     })
+    // Who goes without a key can't hold others to theirs.
+    const peers = options.identity && openKnownPeers()
+    const wireStage =
+      options.stageSecret === undefined ? options.stage : privateStage(options.stageSecret, options.stage).wireName
+    const place = { server: `${options.server}:${port}`, stage: wireStage, peer: options.peer.normalize('NFC') }
+    const knownKey = peers?.keyOf(place)
+    let met = knownKey !== undefined
     const startedMs = host.now()
     let client: Client | undefined
     let typed = false
@@ -99,11 +110,21 @@ export const talk = (options: TalkOptions): Promise<number> =>
       if (event.event === 'failed') return finish(event.error)
       if (event.event === 'lost') cancelDirect()
       if (event.event !== 'connected') return
+      if (!met && event.key !== undefined) remember(event.key)
       cancelDirect()
       // To an older peer one has just gone out: it is what tells that peer where we are.
       cancelDirect = host.after(event.form === 'text' ? directMs : 0, sayDirectly)
       wake()
       if (options.exitOnConnect) host.after(lingerMs, () => finish(0))
+    }
+
+    const remember = (key: string): void => {
+      met = true
+      try {
+        peers?.remember(place, key)
+      } catch (error) {
+        terminal.note(`The key of ${visible(options.peer)} can't be remembered (${codeOf(error)}).`)
+      }
     }
 
     const finish = (result: number | StageError): void => {
@@ -134,6 +155,7 @@ export const talk = (options: TalkOptions): Promise<number> =>
     process.once('SIGTERM', () => finish(0))
     client = connect(host, {
       ...options,
+      knownKey,
       ...(options.timeoutSeconds !== undefined && { timeoutMs: options.timeoutSeconds * 1000 }),
       ...(options.intervalSeconds !== undefined && { intervalMs: options.intervalSeconds * 1000 }),
       onEvent,

@@ -26,6 +26,9 @@ Options:
       --identity FILE    who I am: the key that owns my name there, and by which PEER knows me (made on
                          first use, one for each name, in ~/.local/state/stage-manager/identities)
       --anonymous        nobody in particular: without a key
+      --require-encryption  say nothing to a peer without a key (a peer that was met with one is held
+                         to it anyway)
+      --forget PEER      forget the key that PEER was met with
       --stage STAGE      meet in a room of this name: one sees only those who are in it
       --stage-secret-file FILE  meet in a stage of those who know the secret in there; or
       --stage-secret SECRET  the secret itself, which others on this machine can see; or STAGE_SECRET
@@ -58,6 +61,11 @@ export const main = (args: readonly string[]): Promise<never> =>
     if (options['help'] || options['version']) {
       process.stdout.write(options['help'] ? help : `${version()}\n`)
       return 0
+    }
+    if (options['forget'] !== undefined) {
+      const { forgetPeer } = await import('./known-peers.ts')
+      process.stdout.write(forgetPeer(options['forget'] as string))
+      if (options['server'] === undefined) return 0
     }
     const dialect = readDialect(options['dialect'] as string | undefined)
     checkNeeds(dialect, options)
@@ -103,10 +111,11 @@ export const main = (args: readonly string[]): Promise<never> =>
     })
     const who = { file: options['identity'] as string | undefined, anonymous: options['anonymous'] as boolean }
     const identity = whoIs(name, who)
-    if (secret !== undefined && !identity)
+    const requireEncryption = options['require-encryption'] as boolean
+    if ((secret !== undefined || requireEncryption) && !identity)
       throw new StageError(
         'usage',
-        'a stage with a secret is for those with a key: leave out --anonymous, or give --identity FILE',
+        'a private line needs a key of mine: leave out --anonymous, or give --identity FILE',
       )
     return talk({
       ...common,
@@ -114,6 +123,7 @@ export const main = (args: readonly string[]): Promise<never> =>
       peer,
       stage: stage ?? '',
       stageSecret: secret,
+      requireEncryption,
       identity,
       offerHosts,
       intervalSeconds: options['interval'] as number | undefined,
@@ -129,6 +139,7 @@ const phonebookOnly = [
   'trace',
   'identity',
   'anonymous',
+  'require-encryption',
 ] as const
 
 /** What has to be given, and what has no meaning, in each dialect that this client speaks. */

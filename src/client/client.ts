@@ -20,6 +20,7 @@ import { Puncher } from './puncher.ts'
 import { Registrar } from './registrar.ts'
 import { createSockets } from './sockets.ts'
 import { StageView } from './stage-view.ts'
+import { type KeyProblem, keyProblemText } from './trust.ts'
 
 export type ClientOptions = {
   /** Name or IP address of the Stage Manager. */
@@ -33,6 +34,10 @@ export type ClientOptions = {
   stageSecret?: string | undefined
   /** Who we are: claims the name. Default: nobody in particular. */
   identity?: Identity | undefined
+  /** The key that the peer was met with before: it is met with that one, or not at all. */
+  knownKey?: string | undefined
+  /** Says nothing to a peer without a private line. A secret stage, and a known key, ask for that anyway. */
+  requireEncryption?: boolean
   /** Offers our own addresses to a peer behind the same NAT. Default: true. */
   offerHosts?: boolean
   /** Between two registrations while looking for the peer. */
@@ -71,6 +76,8 @@ export const connect = (host: Host, options: ClientOptions): Client => {
   checkNames(name, peer)
   const secret = options.stageSecret === undefined ? undefined : privateStage(options.stageSecret, options.stage ?? '')
   const stage = secret?.wireName ?? options.stage ?? ''
+  if ((secret || options.requireEncryption || options.knownKey !== undefined) && !options.identity)
+    throw new StageError('usage', 'A private line needs an identity: give one')
   const startedMs = host.now()
   const view = new StageView()
   let closed = false
@@ -78,6 +85,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
   let cancelTimeout = (): void => {}
   let cancelUnanswered = (): void => {}
   let looksLike: Door | undefined
+  let refusedKey: KeyProblem | undefined
 
   const hosts = (): Endpoint[] => {
     // A server on loopback has its clients on the same machine, where the address that it sees is the one to use.
@@ -93,6 +101,8 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     me: name,
     peer,
     startedMs,
+    line: options.identity && { identity: options.identity, stage, psk: secret?.psk },
+    trust: { knownKey: options.knownKey, required: options.requireEncryption || secret !== undefined },
     randomBytes: n => host.randomBytes(n),
     send(bytes, to, ttl) {
       if (to.via !== undefined) through.send(bytes, to, to.via, ttl)
@@ -133,6 +143,8 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     if (closed) return
     onEvent(event)
     if (closed) return // by whoever listens
+    if (event.event === 'key-refused') refusedKey = event
+    if (event.event === 'quiet') registrar.renew(host.now())
     if (event.event === 'connected') {
       cancelTimeout()
       through.connected(puncher.session?.endpoint.via)
@@ -244,6 +256,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
       const remedy = 'choose another name (-n), or give the identity that owns it (--identity)'
       return fail(new StageError('name-refused', `${name} is owned by somebody with another key: ${remedy}`))
     }
+    if (refusedKey) return fail(new StageError('identity-refused', keyProblemText(refusedKey, peer)))
     if (!view.names().includes(peer)) {
       return fail(new StageError('peer-absent', `${peer} did not appear in the phonebook in ${seconds} s`))
     }

@@ -4,6 +4,7 @@ import type { StageError } from '../errors.ts'
 import type { Door } from '../entry.ts'
 import type { Plan, StrategyName } from './strategy.ts'
 import type { CandidateKind } from './targets.ts'
+import type { KeyProblem } from './trust.ts'
 
 export type Waiting =
   | { readonly on: 'server'; readonly servers: readonly Endpoint[] }
@@ -61,7 +62,16 @@ export type ClientEvent =
       readonly endpoint: Endpoint
       readonly elapsedMs: number
       readonly form: 'binary' | 'text'
+      /** Sealed from end to end, by a peer that has shown this key. */
+      readonly private: boolean
+      readonly key?: string
     }
+  /** The phonebook shows the peer with a key that it may not have, or without one: nothing is sent there. */
+  | ({ readonly event: 'key-refused' } & KeyProblem)
+  /** For 5 s the peer has answered our checks, and not by the key that the phonebook shows for it. */
+  | { readonly event: 'line-stuck'; readonly peer: string }
+  /** A lively private talk has fallen silent all at once: the server is asked whether either of us has moved. */
+  | { readonly event: 'quiet'; readonly peer: string }
   /** The session goes on at another endpoint. */
   | { readonly event: 'moved'; readonly peer: string; readonly endpoint: Endpoint }
   /** `text`: the bytes as UTF-8 with replacement characters; not yet safe for a terminal. */

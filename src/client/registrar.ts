@@ -127,6 +127,7 @@ export class Registrar {
 
   /** There is something new to say. */
   renew(nowMs: number): void {
+    this.#echoed = false
     if (this.#active) this.#register(nowMs)
   }
 

@@ -3,6 +3,8 @@ import { type Endpoint, sameEndpoint } from '../endpoint.ts'
 import type { Path } from './paths.ts'
 import { consentCheckMs, consentLostMs, consentRetryMs, keepaliveMs, silenceMs, textKeepaliveMs } from './schedule.ts'
 
+/** So many messages in a second are a talk; so long a pause in it is worth a question. */
+const [lively, livelyMs, doubtMs] = [4, 1000, 350]
 /** Sequence numbers further back than this are taken for duplicates. */
 const windowSize = 64
 
@@ -10,17 +12,21 @@ export class Session {
   endpoint: Path
   /** The peer's tag; undefined towards an older peer, with whom everything is text. */
   readonly tag: Uint8Array | undefined
+  /** What is said in it is sealed. */
+  readonly isPrivate: boolean
   #sentMs: number
   #heardMs: number
   #heardHereMs: number
   #consentMs: number
   #checkedMs: number
+  #heardBefore: readonly number[] = []
   #highest: number | undefined
   #seen = new Set<number>()
 
-  constructor(endpoint: Path, tag: Uint8Array | undefined, nowMs: number) {
+  constructor(endpoint: Path, tag: Uint8Array | undefined, nowMs: number, isPrivate = false) {
     this.endpoint = endpoint
     this.tag = tag
+    this.isPrivate = isPrivate
     this.#sentMs = this.#heardMs = this.#heardHereMs = this.#consentMs = this.#checkedMs = nowMs
   }
 
@@ -48,6 +54,7 @@ export class Session {
 
   heard(from: Endpoint, nowMs: number): void {
     this.#heardMs = nowMs
+    this.#heardBefore = [nowMs, ...this.#heardBefore.slice(0, lively - 1)]
     if (sameEndpoint(from, this.endpoint)) this.#heardHereMs = nowMs
   }
 
@@ -62,15 +69,23 @@ export class Session {
     this.#heardHereMs = nowMs
   }
 
+  /** A lively talk that falls silent from one moment to the next may be a NAT that has forgotten; asked once for each silence. */
+  get #doubtMs(): number {
+    const first = this.#heardBefore[lively - 1]
+    const wasLively = this.isPrivate && first !== undefined && this.#heardMs - first <= livelyMs
+    return wasLively && this.#checkedMs < this.#heardMs ? this.#heardMs + doubtMs : Infinity
+  }
+
   checked(nowMs: number): void {
     this.#checkedMs = nowMs
   }
 
   /** What is due, the most urgent first; undefined where nothing is. */
-  due(nowMs: number): 'silent' | 'no-consent' | 'check' | 'keepalive' | undefined {
+  due(nowMs: number): 'silent' | 'no-consent' | 'doubt' | 'check' | 'keepalive' | undefined {
     if (nowMs >= this.#heardMs + silenceMs) return 'silent'
     if (!this.tag) return nowMs >= this.#sentMs + textKeepaliveMs ? 'keepalive' : undefined
     if (nowMs >= this.#consentMs + consentLostMs) return 'no-consent'
+    if (nowMs >= this.#doubtMs) return 'doubt'
     if (nowMs >= this.#nextCheckMs) return 'check'
     return nowMs >= this.#sentMs + keepaliveMs ? 'keepalive' : undefined
   }
@@ -79,7 +94,13 @@ export class Session {
   deadline(): number {
     const silent = this.#heardMs + silenceMs
     if (!this.tag) return Math.min(silent, this.#sentMs + textKeepaliveMs)
-    return Math.min(silent, this.#consentMs + consentLostMs, this.#nextCheckMs, this.#sentMs + keepaliveMs)
+    return Math.min(
+      silent,
+      this.#consentMs + consentLostMs,
+      this.#doubtMs,
+      this.#nextCheckMs,
+      this.#sentMs + keepaliveMs,
+    )
   }
 
   get #nextCheckMs(): number {

@@ -51,7 +51,8 @@ export const decrypt = (key: Uint8Array, n: number, ad: Uint8Array, ciphertext: 
   } catch {
     return undefined
   }
-  return plaintext
+  // Not the Buffer: its slice() shares memory, its toJSON() hides the bytes.
+  return new Uint8Array(plaintext.buffer, plaintext.byteOffset, plaintext.length)
 }
 
 const zeros = new Uint8Array(keyLength)

@@ -1,7 +1,6 @@
 // Law: pure; randomness comes in as an argument. HandshakeState (Noise revision 34, s.5.3) for one pattern, KK, and for KKpsk0
 // where the two share a secret: docs/decisions.md says why. What does not hold is undefined, and the handshake is over.
-import type { KeyPair } from '../keys.ts'
-import { dh, dhLength } from './dh.ts'
+import { type KeyPair, keyLength as dhLength } from '../keys.ts'
 import { SymmetricState } from './symmetric-state.ts'
 
 /** Of a message pattern (s.5.3): `s` stands in the pre-messages alone, as both know the other's. */
@@ -54,7 +53,7 @@ export const createHandshake = ({ initiator, prologue, s, e, rs, psk }: Handshak
   symmetric.mixHash(initiator ? rs : s.publicKey)
 
   const mixDh = (mine: KeyPair, theirs: Uint8Array | undefined): boolean => {
-    const secret = theirs && dh(mine, theirs)
+    const secret = theirs && mine.dh(theirs)
     if (secret) symmetric.mixKey(secret)
     return secret !== undefined
   }

@@ -15,6 +15,10 @@ export class ReplayWindow {
     this.#words = new Uint32Array(size / wordBits + 1)
   }
 
+  get highest(): number {
+    return this.#next - 1
+  }
+
   /** Whether the number is new, and near enough to tell. */
   isNew(n: number): boolean {
     if (n >= this.#next) return true

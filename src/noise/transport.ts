@@ -22,6 +22,8 @@ export type Transport = {
   seal(head: Uint8Array, payload: Uint8Array): Uint8Array | undefined
   /** The payload of a message that begins with a head of `headLength`; undefined where it is forged, or was here before. */
   open(message: Uint8Array, headLength: number): Uint8Array | undefined
+  /** The highest number of what was opened so far; -1 before that. */
+  readonly newest: number
 }
 
 export const createTransport = ({ sending, receiving }: Keys): Transport => {
@@ -30,6 +32,9 @@ export const createTransport = ({ sending, receiving }: Keys): Transport => {
   const window = new ReplayWindow(windowSize)
   let next = 0
   return {
+    get newest() {
+      return window.highest
+    },
     seal(head, payload) {
       if (next > lastNonce) return undefined
       const n = next++
