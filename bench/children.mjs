@@ -48,7 +48,7 @@ export const startChild = async (file, options = {}, nodeArguments = []) => {
   }
 }
 
-/** The production server. @param {object} [options] of createServer @param {string[]} [nodeArguments] */
+/** The production server. @param {object} [options] of createServer, and its address @param {string[]} [nodeArguments] */
 export const startServer = (options, nodeArguments = []) =>
   startChild('server-child.mjs', options, [...serverNodeArguments, ...nodeArguments])
 

@@ -14,11 +14,11 @@ const mostMs = 20
 const thereForMs = 1100
 const program = fileURLToPath(new URL('../bin/test-client', import.meta.url))
 
-/** @typedef {(port: number, name: string, peer: string) => { connected: Promise<number>, end(): void }} StartClient */
+/** @typedef {(server: { address: string, port: number }, name: string, peer: string) => { connected: Promise<number>, end(): void }} StartClient */
 
 /** @type {StartClient} */
-const startProgram = (port, name, peer) => {
-  const options = ['-s', '127.0.0.1', '-p', `${port}`, '-n', name, '-c', peer, '--timeout', '30']
+const startProgram = ({ address, port }, name, peer) => {
+  const options = ['-s', address, '-p', `${port}`, '-n', name, '-c', peer, '--timeout', '30']
   const child = spawn(process.execPath, [program, ...options, '--json', '--exit-on-connect', '--no-input'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -34,13 +34,13 @@ const startProgram = (port, name, peer) => {
 }
 
 /** @type {StartClient} */
-const startInProcess = (port, name, peer) => {
+const startInProcess = ({ address, port }, name, peer) => {
   /** @type {(ms: number) => void} */
   let resolve = () => {}
   /** @type {Promise<number>} */
   const connected = new Promise(done => (resolve = done))
   const client = connect(createNodeHost(), {
-    server: '127.0.0.1',
+    server: address,
     port,
     name,
     peer,
@@ -52,22 +52,25 @@ const startInProcess = (port, name, peer) => {
 /** @param {(text: string) => void} progress */
 export const run = async progress => {
   const figures = []
-  for (const [what, start] of /** @type {const} */ ([
-    ['test-client', startProgram],
-    ['in one process', startInProcess],
+  for (const [what, start, address] of /** @type {const} */ ([
+    ['test-client', startProgram, '127.0.0.1'],
+    ['in one process', startInProcess, '127.0.0.1'],
+    ['test-client, IPv6', startProgram, '::1'],
+    ['in one process, IPv6', startInProcess, '::1'],
   ])) {
-    const server = await startServer()
+    const server = await startServer({ address })
+    const at = { address, port: server.ready.port }
     const times = []
     for (let batch = 0; batch < batches; batch++) {
       progress(`connect: ${what}, batch ${batch + 1} of ${batches}`)
       const names = Array.from({ length: perBatch }, (_, i) => `${batch}-${i}`)
-      const firsts = names.map(name => start(server.ready.port, `a${name}`, `b${name}`))
+      const firsts = names.map(name => start(at, `a${name}`, `b${name}`))
       await untilThere(
         server,
         names.map(name => `a${name}`),
       )
       for (const name of names) {
-        const second = start(server.ready.port, `b${name}`, `a${name}`)
+        const second = start(at, `b${name}`, `a${name}`)
         times.push(await second.connected)
         second.end()
       }
@@ -77,7 +80,7 @@ export const run = async progress => {
     figures.push(
       figure(`connect: ${what}, median`, p50, 'ms', {
         atMost: mostMs,
-        note: `${times.length} runs on loopback; p95 ${p95.toFixed(1)}, most ${most.toFixed(1)}`,
+        note: `${times.length} runs on ${address}; p95 ${p95.toFixed(1)}, most ${most.toFixed(1)}`,
       }),
     )
     server.stop()

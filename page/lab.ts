@@ -1,6 +1,7 @@
 // The lab in the browser: choose two NATs and what lies between them, press play, watch the ladder grow, read why.
 import { usualNames } from '../src/lab/sites.ts'
 import { type Setting, trialOf, wordsOf } from '../src/lab/setting.ts'
+import { ipVersions } from '../src/nat-profile.ts'
 import { escaped } from '../src/report/markup.ts'
 import { find, made } from './dom.ts'
 import { lessons } from './lessons.ts'
@@ -14,6 +15,7 @@ const options = (names: readonly string[]): string => names.map(name => `<option
 const form = `<form class="lab">
 <label>Alice is behind <select name="a">${options(usualNames.filter(name => !name.startsWith('same-')))}</select></label>
 <label>Bob is behind <select name="b">${options(usualNames)}</select></label>
+<label>IP version <select name="ip">${options(ipVersions)}</select></label>
 <label>latency, ms one way <input name="latencyMs" type="number" min="0" max="2000" step="1" required></label>
 <label>lost, percent <input name="lossPercent" type="number" min="0" max="90" step="1" required></label>
 <label>starts first <select name="first"><option>alice</option><option>bob</option></select></label>
@@ -77,7 +79,8 @@ export const startLab = (app: HTMLElement): void => {
     const words = new Map([...new FormData(fields)].map(([name, value]) => [name, String(value)]))
     const text = (name: string): string => words.get(name) ?? ''
     const numbers = Object.fromEntries(number.map(name => [name, Number(text(name))]))
-    return { a: text('a'), b: text('b'), first: text('first'), ...numbers }
+    const ip = ipVersions.find(version => version === text('ip'))
+    return { a: text('a'), b: text('b'), ip, first: text('first'), ...numbers }
   }
 
   const follow = (): void => {

@@ -1,4 +1,4 @@
-// A dozen lessons for the lab in the browser: a text, a meeting to watch, and the experiment that has the numbers.
+// Lessons for the lab in the browser: a text, a meeting to watch, and the experiment that has the numbers.
 import type { Setting } from '../src/lab/setting.ts'
 
 export type Lesson = { readonly id: string; readonly title: string; readonly text: string } & {
@@ -7,7 +7,7 @@ export type Lesson = { readonly id: string; readonly title: string; readonly tex
   readonly experiment: string
 }
 
-const calm = { seed: 1, trial: 1, latencyMs: 20, lossPercent: 0, first: 'alice', laterMs: 200 } as const
+const calm = { seed: 1, trial: 1, ip: '4', latencyMs: 20, lossPercent: 0, first: 'alice', laterMs: 200 } as const
 
 const lesson = (
   id: string,
@@ -60,6 +60,14 @@ export const lessons: readonly Lesson[] = [
     'both-closed',
     ['symrand', 'symrand'],
     'Each side leaves by a port that the other one cannot know. Read what would have worked: it is enough if one of the two boxes filtered nothing.',
+  ),
+  lesson(
+    'ipv6',
+    'The same two, with IPv6',
+    'ipv6',
+    ['symrand', 'symrand'],
+    'The same two boxes are firewalls to IPv6: they let nothing in that was not asked for, but they hide nobody’s port. Over IPv4 every check still ends at a filter; over IPv6 the address that each has told the other one is where it is.',
+    { ip: 'both' },
   ),
   lesson(
     'loss',

@@ -43,6 +43,10 @@ export type PortAssignment = {
   readonly overloading: boolean
 }
 
+/** The protocols of a lab's internet. `both`: every host has an address of each. */
+export const ipVersions = ['4', '6', 'both'] as const
+export type IpVersions = (typeof ipVersions)[number]
+
 export type NatProfile = {
   readonly name: string
   readonly kind: (typeof kinds)[number]
@@ -93,6 +97,23 @@ const nat = (
   pooling: 'paired',
   ...rest,
 })
+
+/**
+ * What the same box is to IPv6: a stateful firewall (RFC 6092) that filters as the NAT does, for as long, and translates
+ * nothing. A naive router has no reason to take for its own what is for another host's address.
+ */
+export const withoutTranslation = (profile: NatProfile): NatProfile =>
+  profile.kind === 'public' || profile.kind === 'blocked'
+    ? profile
+    : {
+        ...profile,
+        kind: 'firewall',
+        mapping: EI,
+        ports: { ...profile.ports, assignment: 'preserving' },
+        hairpinning: false,
+        early: profile.early === 'naive' ? 'drop' : profile.early,
+        addresses: 1,
+      }
 
 const random = { assignment: 'random' } as const
 const hashed = { assignment: 'hashed', first: 2000, last: 61_999 } as const

@@ -7,15 +7,15 @@ import { kernelAvailability } from '../src/kernel/available.ts'
 import { compare, differ, fewestTrials } from '../src/lab/agreement.ts'
 import { type Cell, pairsOf, planTrials } from '../src/lab/matrix.ts'
 import { builtInSites, sitesWith } from '../src/lab/sites.ts'
-import { profileNamed } from '../src/nat-profile.ts'
+import { type IpVersions, profileNamed } from '../src/nat-profile.ts'
 
 const available = await kernelAvailability()
 const skip = 'why' in available ? available.why : false
 
 const pairs = pairsOf(['none', 'portrest', 'symrand'])
 
-const cellsIn = (world: World, sites = builtInSites): Promise<Cell[]> => {
-  const trials = planTrials({ pairs, trials: fewestTrials, seed: 1, sites, ...conditionsOf('kernel') })
+const cellsIn = (world: World, ip: IpVersions, sites = builtInSites, among = pairs): Promise<Cell[]> => {
+  const trials = planTrials({ pairs: among, trials: fewestTrials, seed: 1, sites, ip, ...conditionsOf('kernel') })
   return runTrials({ world, trials, howToResume: '' })
 }
 
@@ -26,10 +26,22 @@ const differences = (sim: readonly Cell[], kernel: readonly Cell[]): string[] =>
   })
 
 t.test('simulation and kernel agree, and a false profile is caught', { skip, timeout: 120_000 }, async t => {
-  const kernel = await cellsIn(await kernelWorld())
+  const kernel = await cellsIn(await kernelWorld(), '4')
   t.equal(kernel.length, 6)
-  t.same(differences(await cellsIn(simWorld), kernel), [])
+  t.same(differences(await cellsIn(simWorld, '4'), kernel), [])
 
   const falsified = sitesWith([{ ...profileNamed('fullcone'), name: 'portrest' }])
-  t.same(differences(await cellsIn(simWorld, falsified), kernel), ['portrest x symrand'], 'it lets strangers in')
+  t.same(differences(await cellsIn(simWorld, '4', falsified), kernel), ['portrest x symrand'], 'it lets strangers in')
+})
+
+t.test('and over IPv6, alone or beside IPv4: nobody is kept apart in either', { skip, timeout: 120_000 }, async t => {
+  for (const ip of ['6', 'both'] as const) {
+    const closed = pairsOf(['restricted', 'symrand'])
+    const kernel = await cellsIn(await kernelWorld(), ip, builtInSites, closed)
+    t.same(differences(await cellsIn(simWorld, ip, builtInSites, closed), kernel), [], `IPv${ip}`)
+    t.ok(
+      kernel.every(({ connected, trials }) => connected === trials),
+      `IPv${ip}: all connect`,
+    )
+  }
 })

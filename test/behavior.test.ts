@@ -320,22 +320,25 @@ t.test('lifetime: between the last age at which it lived and the first at which 
 })
 
 t.test('each profile is recognised, with parameters drawn at random and no loss', async t => {
-  for (const name of everyProfile) {
+  for (const [name, family] of everyProfile.flatMap(name => [[name, 4] as const, [name, 6] as const])) {
+    const options = { lossPercent: 0, addresses: 2, family } as const
     const runs = [0, 1, 2, 3].map(i =>
-      runInSim(drawProfile(name, seededRandom(`${name} ${i}`), 'sim'), { seed: i, lossPercent: 0, addresses: 2 }),
+      runInSim(drawProfile(name, seededRandom(`${name} ${i}`), 'sim'), { seed: i, ...options }),
     )
+    const story = `${name} over IPv${family}`
     for (const { said, truth } of runs) {
-      for (const property of properties) t.equal(outcomeOf(truth, said, property), 'right', `${name} ${property}`)
+      for (const property of properties) t.equal(outcomeOf(truth, said, property), 'right', `${story}: ${property}`)
     }
-    t.ok(Math.max(...runs.map(({ ms }) => ms)) < 3300, `${name} in ${Math.max(...runs.map(({ ms }) => ms))} ms`)
+    t.ok(Math.max(...runs.map(({ ms }) => ms)) < 3300, `${story} in ${Math.max(...runs.map(({ ms }) => ms))} ms`)
   }
 })
 
 t.test('a twentieth of all datagrams lost: nothing wrong is said, and hardly ever nothing', async t => {
   const random = seededRandom('shuffle')
-  const runs = shuffledNames(everyProfile, 20, random).map((name, i) =>
-    runInSim(drawProfile(name, seededRandom(`${name} ${i}`), 'sim'), { seed: i, lossPercent: 5, addresses: 2 }),
-  )
+  const runs = shuffledNames(everyProfile, 20, random).map((name, i) => {
+    const options = { seed: i, lossPercent: 5, addresses: 2, family: i % 2 ? 6 : 4 } as const
+    return runInSim(drawProfile(name, seededRandom(`${name} ${i}`), 'sim'), options)
+  })
   const { mistakes, by } = rowOf('all', runs)
   t.same(mistakes, [])
   for (const property of properties) t.ok(by[property].unknown <= 0.02 * runs.length, property)
@@ -347,7 +350,7 @@ t.test('lifetime: within five seconds of the truth behind every profile, with an
     if (profile.kind === 'blocked') continue
     const { exchange, stream, problem } = lifetimeInSim(
       profile,
-      { seed: i, lossPercent: 5 * (i % 2), addresses: 2 },
+      { seed: i, lossPercent: 5 * (i % 2), addresses: 2, family: i % 4 < 2 ? 4 : 6 },
       400_000,
     )
     t.equal(problem, undefined, name)

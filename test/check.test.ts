@@ -280,11 +280,12 @@ const isInstalled = (path: string): boolean => {
   }
 }
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url))
-const ours = [
+const oursAt = (address: string, other: string): string[] => [
   process.execPath,
   path('../bin/test-server'),
-  ...`-p ${p} --host ${A} --alt-address ${B} --alt-port ${q}`.split(' '),
+  ...`-p ${p} --host ${address} --alt-address ${other} --alt-port ${q}`.split(' '),
 ]
+const ours = oursAt(A, B)
 const coturn = `turnserver -L ${A} -L ${B} -p ${p} -n --no-auth --no-cli --no-tls --no-dtls --log-file stdout --pidfile /dev/null`
 
 const within = async <T>(
@@ -303,8 +304,9 @@ const within = async <T>(
 const checkIn = async (topology: KernelTopology, server: readonly string[], ...args: string[]) => {
   const manager = topology.start('server', server)
   // coturn says nothing until its output is a page long; requests are repeated for longer than it takes to start.
-  if (server === ours && !(await manager.until(/ready/, 15_000))) throw new Error(manager.stderr)
-  const check = ['check', '-s', A, '-p', String(p), '--json', ...args]
+  if (server[0] === process.execPath && !(await manager.until(/ready/, 15_000))) throw new Error(manager.stderr)
+  const at = server.find(word => word.includes(':')) ?? A
+  const check = ['check', '-s', at, '-p', String(p), '--json', ...args]
   const program = topology.start('alice', [process.execPath, path('../bin/nat-lab'), ...check])
   const code = await program.ended
   const [said] = program.events

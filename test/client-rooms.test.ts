@@ -2,8 +2,9 @@
 import t from 'tap'
 import fc from 'fast-check'
 import { decodeUtf8 } from '../src/utf8.ts'
-import { type Endpoint, endpointKey } from '../src/endpoint.ts'
+import { type Endpoint, type Family, endpointKey } from '../src/endpoint.ts'
 import { isStage, nameProblem } from '../src/name.ts'
+import { headerBytes } from '../src/headers.ts'
 import { nearest } from '../src/nearest.ts'
 import { visible } from '../src/visible.ts'
 import { Candidates } from '../src/client/candidates.ts'
@@ -833,7 +834,13 @@ const aliceAt = at('192.0.2.1')
 
 type Out = { atMs: number; to: Endpoint; bytes: Uint8Array; message: PeerMessage | undefined }
 
-const createPuncher = ({ me = 'alice', peer = 'bob', seed = 1, mapped = aliceAt } = {}) => {
+const createPuncher = ({
+  me = 'alice',
+  peer = 'bob',
+  seed = 1,
+  mapped = aliceAt,
+  reaches = (_family: Family): boolean => true,
+} = {}) => {
   const sent: Out[] = []
   const events: ClientEvent[] = []
   let nowMs = 0
@@ -843,6 +850,7 @@ const createPuncher = ({ me = 'alice', peer = 'bob', seed = 1, mapped = aliceAt 
     peer,
     startedMs: 0,
     randomBytes: count => Uint8Array.from({ length: count }, (_, i) => (i < 4 ? ++drawn >> (8 * i) : seed)),
+    reaches,
     send: (bytes, to) => sent.push({ atMs: nowMs, to, bytes, message: decodePeerMessage(bytes) }),
     onEvent: event => events.push(event),
   })
@@ -1237,7 +1245,7 @@ t.test('an entry that points where nothing may go is refused, told once, and the
   rig.learn()
   for (let i = 0; i < 5; i++) rig.learn({ endpoint: at('10.0.0.1') })
   rig.learn({ endpoint: at('239.255.255.250', 1900) })
-  rig.learn({ endpoint: at('2001:db8::1') })
+  rig.learn({ endpoint: at('2001:db8::1'), newer: false })
   t.equal(rig.of('refused').length, 3)
   t.same(rig.puncher.endpoints, [bobAt])
   t.ok(rig.sent.every(({ to }) => to.address === bobAt.address))
@@ -1284,7 +1292,7 @@ t.test('a hostile phonebook aims us at nobody for long: budgets for every addres
           endpoint: at(`192.0.2.${host}`, 5000 + port),
           newer: standing !== 'older',
           proven: standing === 'proven',
-          hosts: hosts.map(n => at(`198.51.100.${n}`)),
+          hosts: hosts.map(n => at(n % 2 ? `2001:db8::${n}` : `198.51.100.${n}`)),
           ...(pair && { pair: pairToken }),
         })
       }
@@ -1300,7 +1308,7 @@ t.test('a hostile phonebook aims us at nobody for long: budgets for every addres
           const budgets = 1 + Math.floor((atMs - start) / 60_000)
           if (i + 1 > checks * budgets) throw new Error(`${i + 1} to ${address} in ${atMs - start} ms`)
           if (standing === 'older') return
-          const bytes = there.slice(0, i + 1).reduce((sum, out) => sum + out.bytes.length + 28, 0)
+          const bytes = there.slice(0, i + 1).reduce((sum, out) => sum + out.bytes.length + headerBytes(address), 0)
           if (bytes > 2048 * budgets) throw new Error(`${bytes} bytes to ${address} in ${atMs - start} ms`)
         })
       }

@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import colors from 'picocolors'
 import t from 'tap'
+import { command as accuracy } from '../src/cli/lab-accuracy.ts'
 import { command as agree } from '../src/cli/lab-agree.ts'
+import { command as check } from '../src/cli/lab-check.ts'
 import { command as figures } from '../src/cli/lab-figures.ts'
 import { command as ladder } from '../src/cli/lab-ladder.ts'
 import { command as matrix } from '../src/cli/lab-matrix.ts'
@@ -293,6 +295,19 @@ t.test('a trial is repeated exactly by its seed', async t => {
   t.not(once.result.trace, other.result.trace)
 })
 
+t.test('over IPv6 nobody is kept apart but by a box that lets nothing through, and beside IPv4 neither', async t => {
+  const names = ['none', 'restricted', 'symseq', 'symrand', 'blocked', 'cgn', 'same-nat', 'same-cgn']
+  for (const ip of ['6', 'both'] as const) {
+    const pairs = pairsOf(names)
+    const cells = pairs.map(pair => cellOf(pair, planTrials({ pairs: [pair], trials: 4, seed: 1, ip }).map(meet)))
+    t.same(broken(cells, undefined, ip), [], `IPv${ip}`)
+    for (const { a, b, connected } of cells)
+      t.equal(connected, a === 'blocked' || b === 'blocked' ? 0 : 4, `IPv${ip}, ${a} x ${b}`)
+    const one = cells.map(cell => (cell.a === 'symseq' && cell.b === 'symrand' ? { ...cell, connected: 3 } : cell))
+    t.same(broken(one, undefined, ip), ['symseq x symrand: 3 of 4 connected, all must'], 'and it is expected')
+  }
+})
+
 // --- experiments ---
 
 const folder = new URL('../experiments/', import.meta.url)
@@ -443,6 +458,11 @@ t.test('a mistake is one line with its remedy', async t => {
   const table: [typeof matrix, string[], string][] = [
     [matrix, ['--profiles', 'none,portrst'], 'no profile "portrst": did you mean portrest?'],
     [matrix, ['--world', 'real'], '--world "real": choose sim or kernel'],
+    [matrix, ['--ip', '5'], '--ip "5": choose 4, 6 or both'],
+    [why, ['none', 'none', '--ip', 'six'], '--ip "six": choose 4, 6 or both'],
+    [accuracy, ['--ip', 'both'], '--ip "both": choose 4 or 6'],
+    [accuracy, ['--world', 'kernel', '--others', '--ip', '6'], '--others ask over IPv4 only'],
+    [check, ['-s', 'localhost', '--ip', '7'], '--ip "7": choose 4 or 6'],
     [matrix, ['--trails', '5'], 'unknown option --trails: did you mean --trials?'],
     [matrix, ['portrest'], 'unexpected argument "portrest"'],
     [matrix, ['--client', 'x'], '--client, --match, --server and --ready need real processes: add --world kernel'],
@@ -496,6 +516,18 @@ t.test('each command has help', async t => {
     )
     t.equal(`${code} ${stderr}`, '0 ')
   }
+})
+
+t.test('a run over both protocols says so, and is repeated as such', async t => {
+  const [text, told] = await Promise.all([
+    ended(lab('matrix', '--profiles', 'symrand', '--trials', '2', '--ip', 'both')),
+    ended(lab('why', 'symrand', 'symrand', '--ip', 'both')),
+  ])
+  const [, trace, command = ''] = /Trace (\w{16})\. To repeat: nat-lab (.* --ip both .*)\n/.exec(text.stdout) ?? []
+  t.match(JSON.parse((await ended(lab(...command.split(' '), '--json'))).stdout), { ip: 'both', trace, broken: [] })
+  t.match(told.stdout, /^Alice is behind symrand, Bob behind symrand, and both have IPv6 too\./)
+  t.match(told.stdout, /bob hears alice for the first time: a check, from \[2001:db8:a:1::2\]:\d+\./)
+  t.match(told.stdout, /To repeat: nat-lab why symrand symrand .* --ip both\n$/)
 })
 
 t.test('a printed run is repeated exactly, as JSON too', async t => {

@@ -1,4 +1,5 @@
-// Two newer clients meet, in worlds: how long it takes, what loss does to it, and that a seed tells the same story twice.
+// Two newer clients meet, in worlds of IPv4, of IPv6 and of both: how long it takes, what loss does to it, and that a seed
+// tells the same story twice.
 import fc from 'fast-check'
 import t from 'tap'
 import type { Path } from '../src/sim/segment.ts'
@@ -10,6 +11,8 @@ const delays = (alice: number, bob: number, between: number): Path => {
   const delayOf: Record<string, number> = { 'alice server': alice, 'bob server': bob, 'alice bob': between }
   return (from, to) => ({ latencyMs: delayOf[[from.name, to.name].sort().join(' ')] ?? 0 })
 }
+
+const versions = ['4', '6', 'both'] as const
 
 /** Alice is there for five seconds when Bob comes. */
 const meet = (stage: Stage, bobLaterMs = 5000) => {
@@ -35,8 +38,10 @@ t.test('both have heard each other as fast as the network allows, and are confir
     ['a satellite', 300, 40, 310],
     ['the answer comes long before the push', 2, 500, 1],
   ]
-  for (const [story, late, other, between] of rows) {
-    const stage = createStage({ seed: 1, path: delays(other, late, between) })
+  const everywhere = rows.flatMap(row => versions.map(ip => [ip, ...row] as const))
+  for (const [ip, name, late, other, between] of everywhere) {
+    const story = `IPv${ip}, ${name}`
+    const stage = createStage({ seed: 1, ip, path: delays(other, late, between) })
     const { alice, bob, laterMs } = meet(stage)
     const bound = Math.max(2 * late, late + other) + between
     const heardMs = Math.max(alice.first('heard').atMs, bob.first('heard').atMs) - laterMs
@@ -48,8 +53,8 @@ t.test('both have heard each other as fast as the network allows, and are confir
 })
 
 t.test('equal delays: 1.5 and 2 round trips exactly', async t => {
-  for (const oneWayMs of [1, 10, 25, 100]) {
-    const { alice, bob, laterMs } = meet(createStage({ seed: 2, path: () => ({ latencyMs: oneWayMs }) }))
+  for (const [oneWayMs, ip] of [1, 10, 25, 100].flatMap(ms => versions.map(ip => [ms, ip] as const))) {
+    const { alice, bob, laterMs } = meet(createStage({ seed: 2, ip, path: () => ({ latencyMs: oneWayMs }) }))
     const times = (kind: 'heard' | 'connected') =>
       Math.round(Math.max(...[alice, bob].map(side => side.first(kind).atMs - laterMs)) * 1000) / 1000
     t.equal(times('heard'), 3 * oneWayMs)
@@ -59,15 +64,23 @@ t.test('equal delays: 1.5 and 2 round trips exactly', async t => {
 
 t.test('any delays: within the bound', async () => {
   const delay = fc.integer({ min: 0, max: 400 })
+  const anyIp = fc.constantFrom(...versions)
   fc.assert(
-    fc.property(delay, delay, delay, fc.integer({ min: 0, max: 20_000 }), (late, other, between, laterMs) => {
-      const { alice, bob } = meet(createStage({ seed: 3, path: delays(other, late, between) }), laterMs)
-      // Started at the same time, either may be the later one at the server.
-      const [first, second] = laterMs < 1000 ? [Math.max(late, other), Math.max(late, other)] : [late, other]
-      const bound = Math.max(2 * first, first + second) + between + (laterMs < 1000 ? laterMs + 1000 : 0)
-      const connectedMs = Math.max(alice.first('connected').atMs, bob.first('connected').atMs) - laterMs
-      return connectedMs <= bound + between + 20
-    }),
+    fc.property(
+      delay,
+      delay,
+      delay,
+      fc.integer({ min: 0, max: 20_000 }),
+      anyIp,
+      (late, other, between, laterMs, ip) => {
+        const { alice, bob } = meet(createStage({ seed: 3, ip, path: delays(other, late, between) }), laterMs)
+        // Started at the same time, either may be the later one at the server.
+        const [first, second] = laterMs < 1000 ? [Math.max(late, other), Math.max(late, other)] : [late, other]
+        const bound = Math.max(2 * first, first + second) + between + (laterMs < 1000 ? laterMs + 1000 : 0)
+        const connectedMs = Math.max(alice.first('connected').atMs, bob.first('connected').atMs) - laterMs
+        return connectedMs <= bound + between + 20
+      },
+    ),
     { numRuns: 300 },
   )
 })
@@ -85,7 +98,8 @@ t.test(
         duplicate: part(0.3),
         reorder: part(0.3),
       }
-      const stage = createStage({ seed, trace: false, link })
+      const ip = versions[seed % versions.length] ?? '4'
+      const stage = createStage({ seed, ip, trace: false, link })
       const { alice, bob } = meet(stage, part(40_000))
       if (alice.client.state !== 'connected' || bob.client.state !== 'connected') {
         t.fail(`seed ${seed} with ${JSON.stringify(link)}: ${alice.client.state}, ${bob.client.state}`)

@@ -184,8 +184,8 @@ t.test('what is STUN, and what is not', async t => {
 t.test("a classic tester's question, and its answer with the 128 bits that it chose", async t => {
   const id = '00112233445566778899aabbccddeeff'
   const asked = decoded(wire('00030004 00000006', '0001', id))
-  t.ok(isRfc3489(asked))
-  t.notOk(isRfc3489(decoded(wire(''))))
+  t.ok(isRfc3489(asked.transactionId, 0))
+  t.notOk(isRfc3489(decoded(wire('')).transactionId, 0))
   t.same(first(asked, 'CHANGE-REQUEST'), { ip: true, port: true })
   const answer = encode({
     ...asked,

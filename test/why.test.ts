@@ -8,15 +8,15 @@ import { whatWorks } from '../src/lab/remedies.ts'
 import { builtInSites, placeOf, usualNames } from '../src/lab/sites.ts'
 import { tell } from '../src/lab/telling.ts'
 import { labelOf } from '../src/lab/label.ts'
-import type { NatProfile } from '../src/nat-profile.ts'
+import { type IpVersions, type NatProfile, ipVersions } from '../src/nat-profile.ts'
 import { storyText, triedText } from '../src/report/story.ts'
 import { seededRandom } from '../src/sim/random.ts'
 import { recordText } from '../src/sim/trace.ts'
 import { withFingerprint } from '../src/dialects/stun/integrity.ts'
 import { binding, encode, newTransactionId } from '../src/dialects/stun/message.ts'
 
-const trialOf = (a: string, b: string, seed: number): MeetingOptions =>
-  planTrials({ pairs: [{ a, b }], trials: 1, seed })[0] as MeetingOptions
+const trialOf = (a: string, b: string, seed: number, ip: IpVersions = '4'): MeetingOptions =>
+  planTrials({ pairs: [{ a, b }], trials: 1, seed, ip })[0] as MeetingOptions
 
 const sites = [...builtInSites.values()]
 
@@ -28,7 +28,8 @@ const anyTrial = (seed: number): MeetingOptions => {
       (typeof sites)[0],
       (typeof sites)[0],
     ]
-    if (placeOf(a, b)) return { ...trialOf(a.name, b.name, seed), limitMs: 4000 }
+    const ip = ipVersions[seed % ipVersions.length] ?? '4'
+    if (placeOf(a, b)) return { ...trialOf(a.name, b.name, seed, ip), limitMs: 4000 }
   }
 }
 

@@ -582,7 +582,7 @@ t.test('a box with a foot in two segments joins a LAN to the internet', async t 
       }),
   }
   const outside = world.internet.attach(box, ['192.0.2.99'])
-  lan.gateway = lan.attach(box, ['10.0.0.1'])
+  lan.gateways.set(4, lan.attach(box, ['10.0.0.1']))
   const socket = inside.udp()
   socket.send(bytesOf('out'), toBob)
   socket.send(bytesOf('next door'), { address: '10.0.0.3', port: 5000 })
@@ -592,7 +592,7 @@ t.test('a box with a foot in two segments joins a LAN to the internet', async t 
 
   socket.send(bytesOf('lost'), toBob)
   world.after(10, () => world.internet.detach(outside))
-  world.after(20, () => lan.gateway?.detach())
+  world.after(20, () => lan.gateways.get(4)?.detach())
   world.after(30, () => socket.send(bytesOf('nowhere to go'), toBob))
   world.run(200)
   t.match(

@@ -1,5 +1,5 @@
 // Law: pure. All verdicts out of all the evidence, and the one sentence that they come down to.
-import { type Endpoint, formatEndpoint } from '../endpoint.ts'
+import { type Endpoint, classifyAddress, familyOf, formatEndpoint } from '../endpoint.ts'
 import { type Behavior, behaviors } from '../nat-profile.ts'
 import { type Early, earlyOf } from './early.ts'
 import { type Filtering, filteringOf } from './filtering.ts'
@@ -67,12 +67,16 @@ export const sentenceOf = (verdict: Verdict): string => {
   return `You are behind an ${mapping.is} mapping with ${filter}: ${remedyOf(verdict)}`
 }
 
-const untranslated = ({ filtering }: Verdict): string => {
+const untranslated = ({ mapped, filtering }: Verdict): string => {
+  const isSix = familyOf(mapped.address) === 6 && classifyAddress(mapped.address) === 'global'
+  const [who, behind, peers] = isSix
+    ? ['You have a public IPv6 address', ' behind a stateful', 'every peer that has one too']
+    : ['You are not behind a NAT', ', but a', 'most peers']
   if (filtering.is === 'unknown')
-    return 'You are not behind a NAT; whether a firewall filters is unknown: hole punching works with most peers.'
+    return `${who}; whether a firewall filters is unknown: hole punching works with ${peers}.`
   return filtering.is === EI
-    ? 'You are not behind a NAT, and nothing is filtered: every peer can reach you.'
-    : `You are not behind a NAT, but a firewall with ${filtering.is} filtering: hole punching works with most peers.`
+    ? `${who}, and nothing is filtered: every peer${isSix ? ' with IPv6' : ''} can reach you.`
+    : `${who}${behind} firewall with ${filtering.is} filtering: hole punching works with ${peers}.`
 }
 
 const remedyOf = ({ ports, filtering }: Verdict): string => {

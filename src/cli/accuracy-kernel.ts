@@ -1,9 +1,10 @@
 // One run of `nat-lab check` in the kernel lab, as people run it: it gets an address, and the network is what it is. The
 // other testers run behind the same NAT, after it, so that they don't disturb the order of its ports.
 import { fileURLToPath } from 'node:url'
+import type { Family } from '../endpoint.ts'
 import { type Property, type Said, type Words, properties, truthOf } from '../lab/accuracy.ts'
 import { type KernelTopology, raiseTopology } from '../kernel/topology.ts'
-import { type NatProfile, profileNamed } from '../nat-profile.ts'
+import { type NatProfile, profileNamed, withoutTranslation } from '../nat-profile.ts'
 import { type Tester, type TesterWords, commandOf, testers, wordsIn } from './other-testers.ts'
 
 export type KernelRun = Said & { readonly others: Readonly<Partial<Record<Tester, TesterWords>>> }
@@ -14,9 +15,9 @@ const readyWithinMs = 20_000
 
 export const runInKernel = async (
   profile: NatProfile,
-  { lossPercent, withOthers }: { lossPercent: number; withOthers: boolean },
+  { lossPercent, withOthers, family = 4 }: { lossPercent: number; withOthers: boolean; family?: Family },
 ): Promise<KernelRun> => {
-  const topology = await raiseTopology(profile, profileNamed('none'), { lossPercent })
+  const topology = await raiseTopology(profile, profileNamed('none'), { lossPercent, ip: `${family}` })
   try {
     const [address = '', other = ''] = topology.addresses.get('server') ?? []
     const ports = ['-p', port, '--alt-port', otherPort]
@@ -33,7 +34,12 @@ export const runInKernel = async (
         return [tester, wordsIn(tester, output)] as const
       }),
     )
-    return { truth: truthOf(profile), said, ms, others: Object.fromEntries(answers) }
+    return {
+      truth: truthOf(family === 4 ? profile : withoutTranslation(profile)),
+      said,
+      ms,
+      others: Object.fromEntries(answers),
+    }
   } finally {
     await topology.close()
   }

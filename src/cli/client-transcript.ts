@@ -33,6 +33,8 @@ export type ClientTranscriptOptions = {
   /** Prints one line for attention, where it does not get into a pipe. */
   readonly note: (text: string) => void
   readonly colors: Colors
+  /** Plans and attempts too. */
+  readonly explain?: boolean
   readonly now: () => number
 }
 
@@ -96,6 +98,15 @@ export const createClientTranscript = (options: ClientTranscriptOptions): ((even
         return note(
           `${visible(event.peer)} answers, but not by the key that the phonebook shows for it: the line can't be made private.`,
         )
+      case 'plan':
+        return options.explain ? note(planText(event)) : undefined
+      case 'attempt':
+        return options.explain && event.strategy !== 'direct'
+          ? note(`Attempt ${event.attempt}: ${event.strategy}.`)
+          : undefined
+      case 'verdict':
+        for (const text of verdictLines(event)) note(text)
+        return
       case 'moved':
         return line(`${visible(event.peer)} is at ${where(event.endpoint)} now.`)
       case 'message': {
@@ -144,6 +155,23 @@ const lostText = (reason: (ClientEvent & { event: 'lost' })['reason'], peer: str
     silent: `Nothing was heard from ${peer} for 15 s.`,
     'no-consent': `${peer} has not answered for 30 s.`,
   })[reason]
+
+const partWords = { both: '', open: ' (we open)', probe: ' (we probe)' }
+
+const planText = ({ strategy, part, odds, because }: ClientEvent & { event: 'plan' }): string =>
+  `Plan: ${strategy}${partWords[part]}, as ${because}. Odds: ${oddsText(odds)}.`
+
+const oddsText = (odds: number | undefined): string => {
+  if (odds === undefined) return 'not known'
+  return odds > 0.001 && odds < 0.1 ? `${(100 * odds).toFixed(1)} %` : `${Math.floor(1000 * odds) / 10} %`
+}
+
+const verdictLines = (verdict: ClientEvent & { event: 'verdict' }): string[] => [
+  `${visible(verdict.text)} (${verdict.confidence})`,
+  ...verdict.evidence.map(text => `  seen: ${visible(text)}`),
+  ...(verdict.odds === undefined ? [] : [`  odds of another try: ${oddsText(verdict.odds)}`]),
+  ...verdict.helps.map(text => `  would help: ${visible(text)}`),
+]
 
 const waitingText = (event: ClientEvent & { event: 'waiting' }, port: number): string => {
   const seconds = Math.round(event.elapsedMs / 1000)

@@ -1,6 +1,7 @@
 // nat-lab accuracy: how often `nat-lab check` is right, behind every NAT behavior of the lab, beside other testers.
 import { setImmediate as breathe } from 'node:timers/promises'
 import colors from 'picocolors'
+import type { Family } from '../endpoint.ts'
 import { StageError } from '../errors.ts'
 import { type SimRunOptions, runInSim } from '../lab/accuracy-sim.ts'
 import {
@@ -18,6 +19,7 @@ import { jsonText } from '../report/json.ts'
 import { type Align, tableText } from '../report/table.ts'
 import { seededRandom } from '../sim/random.ts'
 import type { KernelRun } from './accuracy-kernel.ts'
+import { readFamily } from './lab-options.ts'
 import { htmlHelp, makePage, outputs, writeOutputs } from './lab-outputs.ts'
 import { parseOptions } from './options.ts'
 import { type Tester, isRight, testers } from './other-testers.ts'
@@ -31,12 +33,13 @@ socket behind such a NAT can see is rightly unknown.
 
 Options:
   --world WORLD    sim: the simulation (default). kernel: network namespaces and real processes
+  --ip VERSION     4 (default), or 6: the same boxes as firewalls that translate nothing
   --trials N       runs of each profile (20)
   --loss PERCENT   of all datagrams on the internet (none)
   --one-address    the server has one address only (sim)
   --others         run ${testers.join(' and ')} behind the same NATs (kernel)
   --seed S         of the order and the parameters (1)
-${htmlHelp}  --json           print {world, trials, lossPercent, rows, confusion, others} as JSON
+${htmlHelp}  --json           print {world, ip, trials, lossPercent, rows, confusion, others} as JSON
   -h, --help       print this help
 
 Exit codes: 0 nothing wrong was said, 1 something was, 2 usage, or no kernel lab on this machine
@@ -44,6 +47,7 @@ Exit codes: 0 nothing wrong was said, 1 something was, 2 usage, or no kernel lab
 
 const table = {
   world: { kind: 'text' },
+  ip: { kind: 'text' },
   trials: { kind: 'count' },
   loss: { kind: 'seconds' },
   'one-address': { kind: 'switch' },
@@ -71,6 +75,8 @@ export const command = async (args: readonly string[]): Promise<number> => {
   if (options['others'] && world === 'sim') throw new StageError('usage', '--others are programs: add --world kernel')
   if (options['one-address'] && world === 'kernel')
     throw new StageError('usage', '--one-address is of the simulation: leave it out')
+  const family = readFamily(options) ?? 4
+  if (options['others'] && family === 6) throw new StageError('usage', '--others ask over IPv4 only: leave out --ip 6')
   const trials = (options['trials'] as number | undefined) ?? 20
   const seed = (options['seed'] as number | undefined) ?? 1
   const lossPercent = (options['loss'] as number | undefined) ?? 0
@@ -78,8 +84,8 @@ export const command = async (args: readonly string[]): Promise<number> => {
   const names = shuffledNames(everyProfile, trials, seededRandom(seed, 'order'))
   const runs =
     world === 'sim'
-      ? await simRuns(names, seed, { lossPercent, addresses: options['one-address'] ? 1 : 2 })
-      : await kernelRuns(names, seed, { lossPercent, withOthers })
+      ? await simRuns(names, seed, { lossPercent, addresses: options['one-address'] ? 1 : 2, family })
+      : await kernelRuns(names, seed, { lossPercent, withOthers, family })
 
   const rows = everyProfile.map(name =>
     rowOf(
@@ -94,14 +100,15 @@ export const command = async (args: readonly string[]): Promise<number> => {
     html: () =>
       makePage({
         title: 'How often are the verdicts right?',
-        about: `Right/wrong/unknown of ${trials} runs behind each NAT, in the ${world} world, ${lossPercent} % loss.`,
+        about: `Right/wrong/unknown of ${trials} runs behind each NAT, over IPv${family} in the ${world} world, ${lossPercent} % loss.`,
         sections: [
           tableHtml(tableOf(rows, runs, withOthers)),
           ...properties.map(property => tableHtml(confusionTable(property, runs))),
         ],
       }),
   })
-  if (options['json']) process.stdout.write(`${jsonText({ world, trials, lossPercent, rows, confusion, others })}\n`)
+  if (options['json'])
+    process.stdout.write(`${jsonText({ world, ip: String(family), trials, lossPercent, rows, confusion, others })}\n`)
   else {
     process.stdout.write(`${text(tableOf(rows, runs, withOthers))}\n\n`)
     for (const property of properties) process.stdout.write(`${text(confusionTable(property, runs))}\n\n`)
@@ -132,7 +139,7 @@ const simRuns = async (
 const kernelRuns = async (
   names: readonly string[],
   seed: number,
-  options: { lossPercent: number; withOthers: boolean },
+  options: { lossPercent: number; withOthers: boolean; family: Family },
 ): Promise<NamedRun[]> => {
   const { kernelAvailability } = await import('../kernel/available.ts')
   const { inParallel } = await import('../kernel/parallel.ts')

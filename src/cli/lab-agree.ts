@@ -8,7 +8,17 @@ import { jsonText } from '../report/json.ts'
 import { nameOf } from '../report/matrix.ts'
 import { tableHtml } from '../report/heatmap.ts'
 import { tableText } from '../report/table.ts'
-import { commandLine, conditionsOf, everywhere, readNames, sized, usage } from './lab-options.ts'
+import {
+  commandLine,
+  conditionsOf,
+  everywhere,
+  ipHelp,
+  ipWords,
+  readIp,
+  readNames,
+  sized,
+  usage,
+} from './lab-options.ts'
 import { htmlHelp, makePage, outputs, writeOutputs } from './lab-outputs.ts'
 import { parseOptions } from './options.ts'
 import { runTrials } from './trials.ts'
@@ -21,9 +31,9 @@ differs where Fisher's exact test gives p < ${level}, and again with ${again} ti
 
 Options:
   --profiles LIST  these only; the names are those of nat-lab matrix
-  --trials N       meetings of each pair in each world (8; not below ${fewestTrials}, which could never differ)
+${ipHelp}  --trials N       meetings of each pair in each world (8; not below ${fewestTrials}, which could never differ)
   --seed S         of the simulation (1)
-${htmlHelp}  --json           print {seed, trials, cells, different} as JSON, and nothing else
+${htmlHelp}  --json           print {ip, seed, trials, cells, different} as JSON, and nothing else
   -h, --help       print this help
 
 Exit codes: 0 they agree, 1 they don't, 2 usage, or no kernel lab on this machine
@@ -41,14 +51,15 @@ export const command = async (args: readonly string[]): Promise<number> => {
   if (trials < fewestTrials) throw usage(`--trials ${trials} could never differ: give ${fewestTrials} or more`)
   const seed = (options['seed'] as number | undefined) ?? 1
   const given = readNames(options)
+  const ip = readIp(options)
   const profiles = given ? ['--profiles', given.join(',')] : []
-  const howToResume = `begin again with ${commandLine(['agree', ...profiles, '--trials', trials, '--seed', seed])}`
+  const howToResume = `begin again with ${commandLine(['agree', ...profiles, ...ipWords(ip), '--trials', trials, '--seed', seed])}`
   const pairs = pairsOf(given ?? usualNames)
   const kernel = await kernelWorld()
 
   const cellsOf = (world: World, pairs: readonly Pair[], trials: number, seed: number): Promise<Cell[]> => {
     const conditions = conditionsOf('kernel')
-    return runTrials({ world, trials: planTrials({ pairs, trials, seed, ...conditions }), howToResume })
+    return runTrials({ world, trials: planTrials({ pairs, trials, seed, ip, ...conditions }), howToResume })
   }
   const compareAll = async (pairs: readonly Pair[], trials: number, seed: number): Promise<Comparison[]> => {
     const [sims, kernels] = [await cellsOf(simWorld, pairs, trials, seed), await cellsOf(kernel, pairs, trials, seed)]
@@ -70,7 +81,7 @@ export const command = async (args: readonly string[]): Promise<number> => {
   })
   if (options['json']) {
     const cells = rows.map(row => ({ ...row, differs: different.includes(row) }))
-    process.stdout.write(`${jsonText({ seed, trials, cells, different: different.length })}\n`)
+    process.stdout.write(`${jsonText({ ip, seed, trials, cells, different: different.length })}\n`)
   } else {
     process.stdout.write(`${agreementText(rows, different)}\n`)
   }

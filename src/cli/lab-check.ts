@@ -16,6 +16,7 @@ import { createNodeHost } from '../host/node.ts'
 import { type Check, checkJson, checkText, exitCodeOf, checkTable } from '../report/check.ts'
 import { tableHtml } from '../report/heatmap.ts'
 import { askGateway } from './gateway.ts'
+import { readFamily } from './lab-options.ts'
 import { makePage, outputs, writeOutputs } from './lab-outputs.ts'
 import { parseOptions } from './options.ts'
 
@@ -30,6 +31,7 @@ server needs two addresses (RFC 5780).
 Options:
   -s, --server HOST   test-server, or anybody's STUN server
   -p, --port PORT     its UDP port (${defaultPorts.join(', then ')})
+      --ip VERSION    ask over 4 or 6 only (4 where the server has both)
       --lifetime      how long mappings live, too: takes as long as they do
       --longest S     seconds after which --lifetime gives up (300)
       --no-gateway    do not ask the gateway for its port-mapping protocols and its address
@@ -43,6 +45,7 @@ Exit codes: 0 hole punching works, 1 hard or unknown, 2 usage, 3 no answer
 const table = {
   server: { kind: 'text', short: 's' },
   port: { kind: 'port', short: 'p' },
+  ip: { kind: 'text' },
   lifetime: { kind: 'switch' },
   longest: { kind: 'seconds' },
   gateway: { kind: 'switch-off' },
@@ -65,6 +68,7 @@ export const command = async (args: readonly string[]): Promise<number> => {
   const check = await run(createNodeHost(), {
     name,
     ports: port === undefined ? defaultPorts : [port],
+    family: readFamily(options),
     longestMs: options['lifetime'] ? 1000 * ((options['longest'] as number | undefined) ?? 300) : undefined,
     asksGateway: options['gateway'] as boolean,
   })
@@ -81,14 +85,18 @@ export const command = async (args: readonly string[]): Promise<number> => {
 type Wanted = {
   readonly name: string
   readonly ports: readonly number[]
+  readonly family: Family | undefined
   readonly longestMs: number | undefined
   readonly asksGateway: boolean
 }
 
-const run = async (host: Host, { name, ports, longestMs, asksGateway }: Wanted): Promise<Check> => {
+const run = async (host: Host, { name, ports, family: wanted, longestMs, asksGateway }: Wanted): Promise<Check> => {
   const addresses = await resolve(host, name)
-  const address = addresses.find(found => familyOf(found) === 4) ?? addresses[0]
-  if (address === undefined) throw new StageError('unknown-host', `unknown host ${JSON.stringify(name)}`)
+  const address = addresses.find(found => familyOf(found) === (wanted ?? 4)) ?? (wanted ? undefined : addresses[0])
+  if (address === undefined) {
+    const what = wanted === undefined ? 'unknown host' : `no IPv${wanted} address of`
+    throw new StageError('unknown-host', `${what} ${JSON.stringify(name)}`)
+  }
   const family = familyOf(address)
   const tried = ports.map(port => ({ address, port }))
   const own = host.addresses()

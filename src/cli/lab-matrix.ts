@@ -1,5 +1,6 @@
 // nat-lab matrix: every pair, both start orders, several offsets; a line for each cell as it is done, then the grid.
 import colors from 'picocolors'
+import type { IpVersions } from '../nat-profile.ts'
 import { broken } from '../lab/expectation.ts'
 import { type Cell, pairsOf, planTrials } from '../lab/matrix.ts'
 import { usualNames } from '../lab/sites.ts'
@@ -9,7 +10,18 @@ import { jsonText } from '../report/json.ts'
 import { matrixData } from '../report/matrix-data.ts'
 import { matrixSections } from '../report/matrix-html.ts'
 import { openJournal } from './journal.ts'
-import { commandLine, conditionsOf, everywhere, readNames, readWorld, sized, usage } from './lab-options.ts'
+import {
+  commandLine,
+  conditionsOf,
+  everywhere,
+  ipHelp,
+  ipWords,
+  readIp,
+  readNames,
+  readWorld,
+  sized,
+  usage,
+} from './lab-options.ts'
 import { htmlHelp, makePage, outputs, writeOutputs } from './lab-outputs.ts'
 import { type Options, parseOptions } from './options.ts'
 import { type Ran, runTrials } from './trials.ts'
@@ -28,10 +40,10 @@ Options:
                    ${usualNames.slice(7, 14).join(', ')},
                    ${usualNames.slice(14).join(', ')}; cgn-hairpin too. cgn: portrest behind a provider's
                    eim-random; same-nat: in the other one's LAN; same-cgn: of the same provider
-  --trials N       meetings of each pair (20; in the kernel 4)
+${ipHelp}  --trials N       meetings of each pair (20; in the kernel 4)
   --seed S         the same seed makes the same run, in the simulation (1)
   --resume FILE    keep each result there; what it has already is not done again
-${htmlHelp}  --json           print {world, seed, trials, cells, trace, broken} as JSON, and nothing else
+${htmlHelp}  --json           print {world, ip, seed, trials, cells, trace, broken} as JSON, nothing else
   -h, --help       print this help
 
 Other people's programs, in the kernel world; of their words {server}, {port}, {me} and {peer}
@@ -43,6 +55,7 @@ are replaced:
 
 Examples:
   nat-lab matrix --profiles portrest,symrand
+  nat-lab matrix --profiles portrest,symrand --ip both
   nat-lab matrix --world kernel --client './punch {server} {port} {me} {peer}' --match '^hello'
 
 Exit codes: 0 as expected, 1 not as expected, 2 usage, 130 interrupted
@@ -71,9 +84,10 @@ export const command = async (args: readonly string[]): Promise<number> => {
   const trials = (options['trials'] as number | undefined) ?? (worldName === 'sim' ? 20 : 4)
   const seed = (options['seed'] as number | undefined) ?? 1
   const given = readNames(options)
+  const ip = readIp(options)
   const pairs = pairsOf(given ?? usualNames)
   const world = worldName === 'sim' ? simWorld : await kernelWorld(programs)
-  const again = againLine(options, { worldName, trials, seed, given })
+  const again = againLine(options, { worldName, trials, seed, ip, given })
   const file = options['resume'] as string | undefined
   const journal = file === undefined ? undefined : openJournal(file, again)
   const lines = createCellLines(pairs, colors)
@@ -84,7 +98,7 @@ export const command = async (args: readonly string[]): Promise<number> => {
   print(lines.head)
   const cells = await runTrials({
     world,
-    trials: planTrials({ pairs, trials, seed, ...conditionsOf(worldName) }),
+    trials: planTrials({ pairs, trials, seed, ip, ...conditionsOf(worldName) }),
     journal,
     onCell(cell, runs) {
       ran.push(runs)
@@ -94,7 +108,7 @@ export const command = async (args: readonly string[]): Promise<number> => {
   })
   const traces = cells.map(({ trace }) => trace)
   const trace = worldName === 'sim' ? fnv1a64(traces.join('\n')) : undefined
-  const failed = programs.client || programs.server ? [] : broken(cells)
+  const failed = programs.client || programs.server ? [] : broken(cells, undefined, ip)
   const seconds = (performance.now() - startedMs) / 1000
   const sum = `${sumText(cells)} in ${seconds.toFixed(1)} s.${trace ? ` Trace ${trace}.` : ''} To repeat: ${again}`
   writeOutputs(options, {
@@ -107,7 +121,7 @@ export const command = async (args: readonly string[]): Promise<number> => {
       }),
   })
   if (options['json']) {
-    process.stdout.write(`${jsonText({ world: worldName, seed, trials, cells, trace, broken: failed })}\n`)
+    process.stdout.write(`${jsonText({ world: worldName, ip, seed, trials, cells, trace, broken: failed })}\n`)
   } else {
     print(`\n${gridText(cells, colors)}\n`)
     print(sum)
@@ -147,12 +161,23 @@ const pattern = (option: string, text: string): RegExp => {
   }
 }
 
-type Run = { worldName: WorldName; trials: number; seed: number; given: readonly string[] | undefined }
+type Run = { worldName: WorldName; trials: number; seed: number; ip: IpVersions; given: readonly string[] | undefined }
 
-const againLine = (options: Options, { worldName, trials, seed, given }: Run): string => {
+const againLine = (options: Options, { worldName, trials, seed, ip, given }: Run): string => {
   const own = (['client', 'match', 'server', 'ready'] as const).flatMap(name =>
     options[name] === undefined ? [] : [`--${name}`, options[name] as string],
   )
   const profiles = given ? ['--profiles', given.join(',')] : []
-  return commandLine(['matrix', '--world', worldName, ...profiles, '--trials', trials, '--seed', seed, ...own])
+  return commandLine([
+    'matrix',
+    '--world',
+    worldName,
+    ...profiles,
+    ...ipWords(ip),
+    '--trials',
+    trials,
+    '--seed',
+    seed,
+    ...own,
+  ])
 }

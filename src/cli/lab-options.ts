@@ -1,12 +1,18 @@
 // What the commands of nat-lab have in common: options, and how a run is named so that it can be repeated.
+import type { Family } from '../endpoint.ts'
 import { StageError } from '../errors.ts'
 import { type PlanOptions, defaultOffsetsMs } from '../lab/matrix.ts'
 import { kernelNetwork, variedNetwork } from '../lab/network.ts'
+import { type IpVersions, ipVersions } from '../nat-profile.ts'
 import { siteNamed } from '../lab/sites.ts'
 import type { OptionTable, Options } from './options.ts'
 import { type WorldName, worldNames } from './worlds.ts'
 
 export const usage = (message: string): StageError => new StageError('usage', message)
+
+export const ipHelp = `  --ip VERSION     4 (default). 6: the same boxes as firewalls that translate nothing, each in
+                   front of a /64. both: the NAT for IPv4, and beside it that firewall for IPv6
+`
 
 export const everywhere = {
   json: { kind: 'switch' },
@@ -17,7 +23,26 @@ export const sized = {
   profiles: { kind: 'text' },
   trials: { kind: 'count' },
   seed: { kind: 'count' },
+  ip: { kind: 'text' },
 } as const satisfies OptionTable
+
+export const readIp = (options: Options): IpVersions => {
+  const text = (options['ip'] as string | undefined) ?? '4'
+  const found = ipVersions.find(ip => ip === text)
+  if (!found) throw usage(`--ip ${JSON.stringify(text)}: choose ${ipVersions.slice(0, -1).join(', ')} or both`)
+  return found
+}
+
+/** One of the two; undefined where nothing was given. */
+export const readFamily = (options: Options): Family | undefined => {
+  const text = options['ip'] as string | undefined
+  if (text === undefined) return undefined
+  if (text !== '4' && text !== '6') throw usage(`--ip ${JSON.stringify(text)}: choose 4 or 6`)
+  return text === '4' ? 4 : 6
+}
+
+/** For a command line that says the same; the default is left out. */
+export const ipWords = (ip: IpVersions): string[] => (ip === '4' ? [] : ['--ip', ip])
 
 /** `none,portrest`: each of them known; undefined where nothing was given. */
 export const readNames = (options: Options): string[] | undefined => {

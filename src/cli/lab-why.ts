@@ -12,7 +12,7 @@ import { ladderText } from '../report/ladder-text.ts'
 import { pcapOf } from '../report/pcap.ts'
 import { storyHtml, triedHtml } from '../report/story-html.ts'
 import { storyText, triedText } from '../report/story.ts'
-import { commandLine, everywhere, sized, usage } from './lab-options.ts'
+import { commandLine, everywhere, ipHelp, readIp, sized, usage } from './lab-options.ts'
 import { makePage, outputs, outputsHelp, writeOutputs } from './lab-outputs.ts'
 import { type Options, parseOptions } from './options.ts'
 
@@ -26,7 +26,7 @@ profiles; what would have worked is what did work when it was run.
 Options:
   --seed S         the same seed tells the same story (1)
   --trial N        the Nth of the meetings of this pair in nat-lab matrix --seed S (1)
-  --latency MS     of every way, one way, without jitter (varied)
+${ipHelp}  --latency MS     of every way, one way, without jitter (varied)
   --loss PERCENT   on every way (varied)
   --first NAME     alice or bob starts first (varied)
   --later MS       the other one starts so much later (varied)
@@ -47,7 +47,14 @@ const choices = {
   later: { kind: 'amount' },
 } as const
 
-const table = { seed: sized.seed, trial: { kind: 'count' }, ...choices, ...outputs, ...everywhere } as const
+const table = {
+  seed: sized.seed,
+  ip: sized.ip,
+  trial: { kind: 'count' },
+  ...choices,
+  ...outputs,
+  ...everywhere,
+} as const
 
 export const command = async (args: readonly string[]): Promise<number> => {
   const options = parseOptions('nat-lab why', args, table, {}, 2)
@@ -101,10 +108,22 @@ const readSetting = (a: string, b: string, options: Options): Setting => {
     number | undefined
   )[]
   if (lossPercent !== undefined && lossPercent > 100) throw usage(`--loss ${lossPercent}: give 0 to 100 percent`)
-  return { a, b, seed, trial, latencyMs, lossPercent, first: options['first'] as string | undefined, laterMs }
+  return {
+    a,
+    b,
+    seed,
+    trial,
+    ip: readIp(options),
+    latencyMs,
+    lossPercent,
+    first: options['first'] as string | undefined,
+    laterMs,
+  }
 }
 
-const aboutText = ({ pair, first, offsetMs }: Trial): string => {
+const protocols = { '4': '', '6': ', over IPv6', both: ', and both have IPv6 too' }
+
+const aboutText = ({ pair, place, first, offsetMs }: Trial): string => {
   const [one, other] = first === 'alice' ? ['Alice', 'Bob'] : ['Bob', 'Alice']
-  return `Alice is behind ${pair.a}, Bob behind ${pair.b}. ${one} starts first, ${other} ${(offsetMs / 1000).toFixed(3)} s later.`
+  return `Alice is behind ${pair.a}, Bob behind ${pair.b}${protocols[place.ip ?? '4']}. ${one} starts first, ${other} ${(offsetMs / 1000).toFixed(3)} s later.`
 }

@@ -13,6 +13,7 @@ export type OptionKind =
   | 'endpoint'
   | 'network'
   | 'seconds'
+  | 'milliseconds'
   | 'amount'
   | 'count'
   | 'slots'
@@ -123,6 +124,7 @@ const readers: Partial<Record<OptionKind, (text: string) => Value>> = {
   },
   network: parseNetwork,
   seconds: readNumber,
+  milliseconds: readNumber,
   amount: text => (/^\d{1,7}(\.\d+)?$/.test(text) ? Number(text) : undefined),
   count: text => (/^[1-9]\d{0,8}$/.test(text) ? Number(text) : undefined),
   slots: text => (/^[1-9]\d{0,6}$/.test(text) && Number(text) <= 1_000_000 ? Number(text) : undefined),
@@ -134,6 +136,7 @@ const examples: Partial<Record<OptionKind, string>> = {
   endpoint: '203.0.113.10',
   network: '192.0.2.0/24',
   seconds: '10',
+  milliseconds: '4',
   slots: '4096',
 }
 
@@ -144,6 +147,7 @@ const wanted: Partial<Record<OptionKind, string>> = {
     'an IP address, with or without a port: give one like 203.0.113.10, 203.0.113.10:8080 or [2001:db8::1]:8080',
   network: 'a network: give one like 192.0.2.0/24 or 2001:db8::/32, or an address',
   seconds: 'a number of seconds above 0 (and at most a million)',
+  milliseconds: 'a number of milliseconds above 0 (and at most a million)',
   amount: 'a number: give one of 0 or more, with at most seven digits',
   count: 'a whole number from 1 to 999999999',
   slots: 'a number of slots: give a whole number from 1 to 1000000',

@@ -46,6 +46,10 @@ export const clientTable = {
   'exit-on-connect': { kind: 'switch' },
   timeout: { kind: 'seconds' },
   interval: { kind: 'seconds' },
+  'keep-trying': { kind: 'switch' },
+  strategy: { kind: 'text' },
+  pacing: { kind: 'milliseconds' },
+  explain: { kind: 'switch' },
   trace: { kind: 'text' },
   ...everywhere,
 } as const satisfies OptionTable

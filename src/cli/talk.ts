@@ -9,6 +9,7 @@ import { privateStage } from '../stage-secret.ts'
 import { directMessage } from '../dialects/phonebook/peer.ts'
 import { type Client, connect } from '../client/client.ts'
 import type { ClientEvent } from '../client/events.ts'
+import { type StrategyName, ourParameters } from '../client/strategy.ts'
 import { visible } from '../visible.ts'
 import { createClientTranscript } from './client-transcript.ts'
 import { eventToJson, lostToJson } from './json.ts'
@@ -33,6 +34,11 @@ export type TalkOptions = {
   exitOnConnect: boolean
   timeoutSeconds: number | undefined
   intervalSeconds: number | undefined
+  keepTrying: boolean
+  /** Prints plans and attempts too. */
+  explain: boolean
+  strategy: StrategyName | undefined
+  pacingMs: number | undefined
   tracePath: string | undefined
   output: 'transcript' | 'json' | 'quiet'
 }
@@ -67,6 +73,7 @@ export const talk = (options: TalkOptions): Promise<number> =>
       line: terminal.line,
       note: terminal.note,
       colors,
+      explain: options.explain,
       now: () => host.now(),
     })
     // Who goes without a key can't hold others to theirs.
@@ -154,8 +161,19 @@ export const talk = (options: TalkOptions): Promise<number> =>
     process.once('SIGINT', () => finish(new StageError('interrupted', 'interrupted').exitCode))
     process.once('SIGTERM', () => finish(0))
     client = connect(host, {
-      ...options,
+      server: options.server,
+      port,
+      name,
+      peer: options.peer,
+      stage: options.stage,
+      stageSecret: options.stageSecret,
+      identity: options.identity,
+      requireEncryption: options.requireEncryption,
       knownKey,
+      offerHosts: options.offerHosts,
+      keepTrying: options.keepTrying,
+      ...(options.strategy && { strategy: options.strategy }),
+      ...(options.pacingMs !== undefined && { parameters: { ...ourParameters, pacingMs: options.pacingMs } }),
       ...(options.timeoutSeconds !== undefined && { timeoutMs: options.timeoutSeconds * 1000 }),
       ...(options.intervalSeconds !== undefined && { intervalMs: options.intervalSeconds * 1000 }),
       onEvent,

@@ -2,6 +2,7 @@
 import { StageError } from '../errors.ts'
 import { isStage, nameProblem } from '../name.ts'
 import { nearest } from '../nearest.ts'
+import type { StrategyName } from '../client/strategy.ts'
 import type { Door } from '../entry.ts'
 import { type OptionSpec, type Options, parseOptions } from './options.ts'
 import { run, version } from './run.ts'
@@ -36,7 +37,11 @@ Options:
       --exit-on-connect  end one second after both sides have heard each other
       --timeout SECONDS  give up when not connected by then (never)
       --interval SECONDS ask the server this often while looking for the peer (1, later 3)
-      --no-host          do not tell the peer my addresses behind the NAT
+      --keep-trying      go on where nothing is left to try (ends then, with a verdict)
+      --explain          print how it tries to get through, why so, and what the odds are
+      --strategy NAME    try nothing else: direct, low-ttl, predict, spray; on both sides
+      --pacing MS        between two probes of a spray (4)
+      --no-host          do not tell the peer my own addresses, IPv6 included
       --no-input         do not read from the terminal: for running in the background
       --trace FILE       write every event and packet there, for nat-lab ladder
       --json             print one JSON object per event, and nothing else
@@ -127,10 +132,15 @@ export const main = (args: readonly string[]): Promise<never> =>
       identity,
       offerHosts,
       intervalSeconds: options['interval'] as number | undefined,
+      keepTrying: options['keep-trying'] as boolean,
+      explain: options['explain'] as boolean,
+      strategy: readStrategy(options['strategy'] as string | undefined),
+      pacingMs: options['pacing'] as number | undefined,
       tracePath: options['trace'] as string | undefined,
     })
   })
 
+/** Of no use to the older dialects. */
 const phonebookOnly = [
   'stage',
   'stage-secret',
@@ -140,6 +150,10 @@ const phonebookOnly = [
   'identity',
   'anonymous',
   'require-encryption',
+  'keep-trying',
+  'strategy',
+  'pacing',
+  'explain',
 ] as const
 
 /** What has to be given, and what has no meaning, in each dialect that this client speaks. */
@@ -161,6 +175,16 @@ const readDialect = (text = 'phonebook'): Door => {
   const remedy = near ? `did you mean ${near}?` : `choose from ${spoken.join(', ')}`
   throw new StageError('usage', `--dialect: there is no dialect ${JSON.stringify(text)}: ${remedy}`)
 }
+
+const readStrategy = (text: string | undefined): StrategyName | undefined => {
+  if (text === undefined || isStrategy(text)) return text
+  const near = nearest(text, forcible)
+  const remedy = near ? `did you mean ${near}?` : `choose from ${forcible.join(', ')}`
+  throw new StageError('usage', `--strategy: there is no strategy ${JSON.stringify(text)}: ${remedy}`)
+}
+
+const forcible: readonly string[] = ['direct', 'low-ttl', 'predict', 'spray'] satisfies StrategyName[]
+const isStrategy = (text: string): text is StrategyName => forcible.includes(text)
 
 const usages: Readonly<Record<Door, string>> = {
   phonebook: '-s HOST -n MY_NAME -c PEER_NAME',

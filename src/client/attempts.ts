@@ -39,7 +39,7 @@ export type AttemptsOptions = {
   readonly onPlan: (plan: Plan) => void
   readonly onAttempt: (strategy: StrategyName, attempt: number) => void
   /** Nothing is left to try. */
-  readonly onExhausted: (plan: Plan, nowMs: number) => void
+  readonly onExhausted: (nowMs: number) => void
 }
 
 export type Attempts = {
@@ -54,6 +54,8 @@ export type Attempts = {
 
 /** Of the probes: what a naive router lets through has come through by then. */
 const fullAfterProbes = 0.6
+/** All of it again: what good manners allow is renewed once a minute. */
+const pauseMs = 60_000
 /** Until the peer's own opener has left. */
 const holdMs = 400
 const fullAfterMs = [holdMs, holdMs + 50, holdMs + 150, holdMs + 350, holdMs + 750]
@@ -198,10 +200,10 @@ export const createAttempts = (options: AttemptsOptions): Attempts => {
     index++
     const step = steps[index]
     lowTtlVia = undefined
-    if (!step || !plan || !situation) {
-      stepEndsMs = Infinity
-      if (plan) options.onExhausted(plan, nowMs)
-      return
+    if (!step || !situation || !plan) {
+      index = -1
+      stepEndsMs = nowMs + pauseMs
+      return options.onExhausted(nowMs)
     }
     stepEndsMs = nowMs + step.lastsMs
     options.onAttempt(step.strategy, index + 1)

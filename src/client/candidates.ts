@@ -57,9 +57,11 @@ export class Candidates {
     return candidate
   }
 
-  /** The oldest of those that the phonebook does not name makes room: a mapping may change for years. */
+  /** The oldest of those that the phonebook does not name, or not any more, makes room: addresses may change for years. */
   #forgetOne(): boolean {
-    for (const [key, { kind }] of this.#byKey) if (kind === 'peer-reflexive') return this.#byKey.delete(key)
+    for (const forgettable of ['peer-reflexive', 'host']) {
+      for (const [key, { kind }] of this.#byKey) if (kind === forgettable) return this.#byKey.delete(key)
+    }
     return false
   }
 
@@ -76,6 +78,12 @@ export class Candidates {
       candidate.sent = pace === 'dense' ? 0 : Infinity
       candidate.nextMs = nowMs
     }
+  }
+
+  /** The phonebook shows the peer again: those at rest are tried again, and all of them anew once it has proven where it is. */
+  wake(isProven: boolean, nowMs: number): void {
+    if (isProven) this.restart('dense', nowMs)
+    else if (this.deadline() === Infinity) this.restart('sparse', nowMs)
   }
 
   rest(): void {

@@ -13,6 +13,8 @@ import { createAlarm } from './alarm.ts'
 import type { ClientEvent, Waiting } from './events.ts'
 import { createGettingThrough } from './getting-through.ts'
 import type { Parameters, StrategyName } from './strategy.ts'
+import { isWorthWaiting, verdictFrom } from './verdict.ts'
+import { familiesToOffer, hostsToOffer } from './own-hosts.ts'
 import { dialectOf, unansweredMs } from './other-dialect.ts'
 import { nameRefusal } from './own-name.ts'
 import type { PunchState } from './punch-state.ts'
@@ -46,6 +48,8 @@ export type ClientOptions = {
   timeoutMs?: number
   /** Whoever listens here sees every event, in order and at once. */
   onEvent?: (event: ClientEvent) => void
+  /** Goes on after a verdict instead of failing. Default: true. */
+  keepTrying?: boolean
   /** Tries this one and no other. */
   strategy?: StrategyName
   /** Of the strategies: how many sockets, probes, and how fast. */
@@ -67,6 +71,8 @@ export type Client = {
 }
 
 const waitingMs = 5000
+/** A server that has not answered by then will hardly do so. */
+const serverSilentMs = 10_000
 const waitingAgainMs = 30_000
 
 export const connect = (host: Host, options: ClientOptions): Client => {
@@ -84,17 +90,24 @@ export const connect = (host: Host, options: ClientOptions): Client => {
   let cancelWaiting = (): void => {}
   let cancelTimeout = (): void => {}
   let cancelUnanswered = (): void => {}
+  let cancelSilent = (): void => {}
+  let wasConnected = false
+  let nameTaken = false
+  /** When the server last said unasked that the peer has registered. */
+  let peerSeenMs = -Infinity
   let looksLike: Door | undefined
   let refusedKey: KeyProblem | undefined
 
   const hosts = (): Endpoint[] => {
     // A server on loopback has its clients on the same machine, where the address that it sees is the one to use.
     if (!registrar.server || isLoopback(registrar.server.address)) return []
-    const family = familyOf(registrar.server.address)
-    const local = sockets.local(family)
-    if (!offerHosts || !local || local.port === 0) return []
-    const own = host.addresses().filter(address => familyOf(address) === family)
-    return [...through.offered, ...own.map(address => ({ address, port: local.port }))].slice(0, mostHosts)
+    if (!offerHosts) return []
+    const own = hostsToOffer(
+      host.addresses(),
+      familyOf(registrar.server.address),
+      family => sockets.local(family)?.port,
+    )
+    return [...through.offered, ...own].slice(0, mostHosts)
   }
 
   const puncher = new Puncher({
@@ -104,6 +117,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     line: options.identity && { identity: options.identity, stage, psk: secret?.psk },
     trust: { knownKey: options.knownKey, required: options.requireEncryption || secret !== undefined },
     randomBytes: n => host.randomBytes(n),
+    reaches: family => sockets.local(family) !== undefined,
     send(bytes, to, ttl) {
       if (to.via !== undefined) through.send(bytes, to, to.via, ttl)
       else sockets.send(bytes, to)
@@ -123,7 +137,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     onNews: nowMs => registrar.renew(nowMs),
     onActive: () => alarm.set(),
     onEvent: event => emit(event),
-    onExhausted() {},
+    onExhausted: nowMs => judge(nowMs),
   })
   const registrar = new Registrar({
     name,
@@ -145,7 +159,9 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     if (closed) return // by whoever listens
     if (event.event === 'key-refused') refusedKey = event
     if (event.event === 'quiet') registrar.renew(host.now())
+    if (event.event === 'name-conflict') nameTaken = true
     if (event.event === 'connected') {
+      wasConnected = true
       cancelTimeout()
       through.connected(puncher.session?.endpoint.via)
       registrar.setConnected(true, host.now())
@@ -171,6 +187,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     const now = host.now()
     if (through.receive(bytes, from, now)) return alarm.set()
     const lines = registrar.receive(bytes, from, now)
+    const isPush = lines?.every(line => line.name !== name)
     if (!lines) puncher.receive(bytes, from, now)
     else if (lines.length === 0) looksLike ??= dialectOf(bytes)
     for (const line of lines ?? []) {
@@ -181,6 +198,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
       if (line.name === name && line.cookie !== undefined)
         through.registered(from, line.endpoint, line.alternates ?? [], now)
       if (line.name !== peer) continue
+      if (isPush) peerSeenMs = now
       puncher.learn(line, registrar.mapped, from, now)
       through.update(puncher.target, now)
     }
@@ -197,6 +215,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     server,
     port,
     onDatagram: receive,
+    alsoOpen: servers => (offerHosts && !servers.every(isLoopback) ? familiesToOffer(host.addresses()) : []),
     onFound(servers) {
       registrar.found(servers, host.now())
       alarm.set()
@@ -235,9 +254,35 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     emit({ event: 'closed' })
     closed = true
     alarm.stop()
-    for (const cancel of [cancelWaiting, cancelTimeout, cancelUnanswered]) cancel()
+    for (const cancel of [cancelWaiting, cancelTimeout, cancelUnanswered, cancelSilent]) cancel()
     through.close()
     sockets.close()
+  }
+
+  const judge = (nowMs: number): void => {
+    // An older peer may look for us only twice a minute.
+    if (closed || (registrar.answered && puncher.standing === 'older')) return
+    const { target } = puncher
+    const verdict = verdictFrom({
+      peer,
+      serverAnswered: registrar.answered,
+      mapped: registrar.mapped,
+      endpoint: target?.endpoint,
+      mine: through.hint,
+      theirs: target?.theirs,
+      plan: through.plan,
+      standing: puncher.standing,
+      mutual: target?.consented ?? false,
+      peerSilentMs: nowMs - peerSeenMs,
+      heard: puncher.heard,
+      nameTaken,
+    })
+    emit({ event: 'verdict', elapsedMs: nowMs - startedMs, ...verdict })
+    if ((options.keepTrying ?? true) || wasConnected || isWorthWaiting(verdict)) return
+    const goesOn = 'with --keep-trying we would go on'
+    if (registrar.answered)
+      fail(new StageError('peer-unreached', `${peer} was not reached (${verdict.cause}): ${goesOn}`))
+    else fail(new StageError('server-unreachable', `No answer from ${server} (${verdict.cause}): ${goesOn}`))
   }
 
   const giveUp = (): void => {
@@ -269,6 +314,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     const { servers } = registrar
     emit({ event: 'unanswered', elapsedMs: host.now() - startedMs, servers, ...(looksLike && { looksLike }) })
   })
+  cancelSilent = host.after(serverSilentMs, () => void (registrar.answered || judge(host.now())))
   watchWaiting(waitingMs)
   sockets.lookup()
 

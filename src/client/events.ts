@@ -3,6 +3,7 @@ import type { Endpoint } from '../endpoint.ts'
 import type { StageError } from '../errors.ts'
 import type { Door } from '../entry.ts'
 import type { Plan, StrategyName } from './strategy.ts'
+import type { Verdict } from './verdict.ts'
 import type { CandidateKind } from './targets.ts'
 import type { KeyProblem } from './trust.ts'
 
@@ -48,6 +49,8 @@ export type ClientEvent =
   | ({ readonly event: 'plan' } & Plan)
   /** From 1. Its checks are not told one by one. */
   | { readonly event: 'attempt'; readonly strategy: StrategyName; readonly attempt: number }
+  /** All was tried that there was to try. With `keepTrying` it begins again after a while. */
+  | ({ readonly event: 'verdict'; readonly elapsedMs: number } & Verdict)
   /** The first valid datagram of the peer. */
   | {
       readonly event: 'heard'

@@ -30,7 +30,7 @@ export type GettingThroughOptions = {
   readonly onNews: (nowMs: number) => void
   readonly onActive: () => void
   readonly onEvent: (event: ClientEvent) => void
-  readonly onExhausted: (plan: Plan, nowMs: number) => void
+  readonly onExhausted: (nowMs: number) => void
 }
 
 export type GettingThrough = {

@@ -1,6 +1,6 @@
 // Law: never touches a socket or a clock. Phonebook entries, datagrams and the time go in; datagrams, events and the next
 // deadline come out. docs/dialects.md, "Between two peers", is the protocol; docs/how-it-works.md tells it as a story.
-import { type Endpoint, sameEndpoint } from '../endpoint.ts'
+import { type Endpoint, type Family, sameEndpoint } from '../endpoint.ts'
 import type { Line } from '../dialects/phonebook/codec.ts'
 import {
   type PeerMessage,
@@ -12,7 +12,7 @@ import {
 import { decodeUtf8 } from '../utf8.ts'
 import { type Candidate, Candidates } from './candidates.ts'
 import type { ClientEvent } from './events.ts'
-import { Manners } from './manners.ts'
+import { Manners, type PeerStanding } from './manners.ts'
 import { Peer, sameBytes } from './peer.ts'
 import { type PunchState, nextState } from './punch-state.ts'
 import { consentCheckMs } from './schedule.ts'
@@ -22,7 +22,7 @@ import type { Shot, Situation } from './attempts.ts'
 import { type Path, pathVia, samePath } from './paths.ts'
 import { type Opened, PrivateLine, type PrivateLineOptions } from './private-line.ts'
 import { type Rival, SecondPath, type Tagged, rivalMs } from './second-path.ts'
-import { hostMayBePunched, targetProblem } from './targets.ts'
+import { targetsOf } from './targets.ts'
 import { Trust, type TrustOptions } from './trust.ts'
 import { Voice } from './voice.ts'
 
@@ -31,6 +31,8 @@ export type PuncherOptions = {
   readonly peer: string
   readonly startedMs: number
   readonly randomBytes: (count: number) => Uint8Array
+  /** The families that there is a socket of. */
+  readonly reaches: (family: Family) => boolean
   readonly send: (bytes: Uint8Array, to: Path, ttl?: number) => void
   readonly onEvent: (event: ClientEvent) => void
   /** Without it everything is said in plain. */
@@ -78,36 +80,33 @@ export class Puncher {
     return this.#heard
   }
 
-  /** The endpoints that it tries. */
   get endpoints(): Endpoint[] {
     return this.#candidates.all().map(({ endpoint }) => endpoint)
   }
 
   /** A phonebook entry of the peer. `mapped`: where the server sees us. */
   learn(line: Line, mapped: Endpoint | undefined, server: Endpoint, nowMs: number): void {
-    const problem = targetProblem(line.endpoint, server)
+    const { endpoint, hosts, problem } = targetsOf(line, mapped, server, this.#options.reaches)
     if (problem) return this.#refuse(line.endpoint, problem)
     if (!this.#trust.accepts(line, problem => this.#emit({ event: 'key-refused', ...problem }))) return
     if (this.#line) this.#line.peerKey = line.key
+    const targets = endpoint ? [endpoint, ...hosts] : hosts
+    if (targets.length === 0) return // not yet
     const news = this.#peer.learn(line, nowMs)
     if (news === 'stale') return
-    this.#manners.renew(line.endpoint.address, nowMs)
-    const hosts = line.hosts.filter(host => hostMayBePunched(host, mapped, line.endpoint))
+    for (const { address } of targets) this.#manners.renew(address, nowMs)
     if (news === 'moved') {
-      this.#candidates.keepOnly([line.endpoint, ...hosts])
+      this.#candidates.keepOnly(targets)
       this.#emit({ event: 'located', peer: line.name, endpoint: line.endpoint })
     }
-    this.#candidates.add(line.endpoint, 'server-reflexive', nowMs)
+    if (endpoint) this.#candidates.add(endpoint, 'server-reflexive', nowMs)
     if (this.#state !== 'connected' || news === 'moved') {
       for (const host of hosts) this.#candidates.add(host, 'host', nowMs)
     }
-    if (this.#state === 'punching' && news === 'proven') this.#candidates.restart('dense', nowMs)
-    else if (this.#state === 'punching' && this.#candidates.deadline() === Infinity) {
-      this.#candidates.restart('sparse', nowMs)
-    }
+    if (this.#state === 'punching') this.#candidates.wake(news === 'proven', nowMs)
     if (this.#state === 'waiting') this.#state = nextState(this.#state, 'located')
-    const { endpoint, tag, isPrivate } = this.#session ?? {}
-    if (endpoint && tag && !isPrivate) this.#line?.knock(endpoint, tag, true, nowMs)
+    const { session } = this
+    if (session?.tag && !session.isPrivate) this.#line?.knock(session.endpoint, session.tag, true, nowMs)
     for (const { check, from } of this.#early.take(nowMs)) {
       if (this.#believes(from, check.pair)) this.#receiveCheck(check, from, nowMs)
     }
@@ -117,6 +116,10 @@ export class Puncher {
   /** The peer, as far as attempts have to know it; while there is a session there are none. */
   get target(): Omit<Situation, 'mine'> | undefined {
     return this.#state === 'punching' ? this.#peer.target : undefined
+  }
+
+  get standing(): PeerStanding {
+    return this.#peer.standing
   }
 
   /** One check of an attempt. */
@@ -131,7 +134,6 @@ export class Puncher {
     else if (!isPeerMessage(bytes)) this.#receiveText(bytes, from, nowMs)
   }
 
-  /** Sends what is due. */
   tick(nowMs: number): void {
     for (const candidate of this.#candidates.due(nowMs)) this.#check(candidate, nowMs)
     const rival = this.#second.settled(nowMs)
@@ -214,10 +216,7 @@ export class Puncher {
     if (!known?.isPrivate || !known.tag || !sameBytes(known.tag, tag)) this.#establish(from, tag, nowMs)
     const session = this.#session
     session?.heard(from, nowMs)
-    if (session && isNewest && !samePath(session.endpoint, from)) {
-      this.#move(session, from, nowMs)
-      this.#sendCheck(from, nowMs) // it is to agree to what it gets there
-    }
+    if (session && isNewest && !samePath(session.endpoint, from)) this.#move(session, from, nowMs)
     if (type === 'close') this.#lose('left', nowMs)
     else if (type === 'data') this.#deliver(payload, from)
   }
@@ -354,6 +353,7 @@ export class Puncher {
     session.moveTo(to, nowMs)
     this.#candidates.rest()
     this.#emit({ event: 'moved', peer: this.#options.peer, endpoint: to })
+    if (session.isPrivate) this.#sendCheck(to, nowMs) // it is to agree to what it gets there
   }
 
   #lose(reason: 'silent' | 'no-consent' | 'left', nowMs: number): void {

@@ -9,6 +9,8 @@ export type SocketsOptions = {
   readonly server: string
   readonly port: number
   readonly onDatagram: (bytes: Uint8Array, from: Endpoint) => void
+  /** Families to have a socket of if that can be, whichever the server's are; asked each time that it was found. */
+  readonly alsoOpen?: (servers: readonly string[]) => readonly Family[]
   /** The server's addresses, each time that they were looked up. */
   readonly onFound: (servers: readonly Endpoint[]) => void
   /** A server has answered: errors of sending are of no interest any more. */
@@ -39,11 +41,18 @@ export const createSockets = (options: SocketsOptions): Sockets => {
   let closed = false
   let cancelUnroutable = (): void => {}
 
-  /** Runs `then` when sockets for all of these families are bound. */
-  const open = (families: ReadonlySet<Family>, then: () => void): void => {
-    const missing = [...families].filter(family => !sockets.has(family))
+  /** Runs `then` when sockets for all of these families are bound, as far as they can be; of `needed` one has to be. */
+  const open = (needed: ReadonlySet<Family>, also: readonly Family[], then: () => void): void => {
+    const missing = [...new Set([...needed, ...also])].filter(family => !sockets.has(family))
     let pending = missing.length
-    if (pending === 0) return then()
+    let cause: Error | undefined
+    const settle = (): void => {
+      if (pending > 0) return
+      if ([...needed].some(family => sockets.has(family))) return then()
+      if (servers.length > 0) return // it was found elsewhere before
+      options.onFailed(new StageError('cannot-bind', `No UDP socket can be opened: ${cause?.message}`, { cause }))
+    }
+    if (pending === 0) return settle()
     for (const family of missing) {
       const socket = host.udp({ address: family === 4 ? '0.0.0.0' : '::', port: 0 })
       sockets.set(family, socket)
@@ -51,17 +60,16 @@ export const createSockets = (options: SocketsOptions): Sockets => {
         if (!closed && from.port !== 0) options.onDatagram(bytes, from)
       })
       socket.onReady(() => {
-        if (!closed && --pending === 0) then()
+        pending--
+        if (!closed) settle()
       })
       socket.onError((error, fatal) => {
         if (closed) return
         if (!fatal) return noteSendError(error, family)
         sockets.delete(family)
-        if (--pending > 0) return
-        if (sockets.size > 0) return then()
-        options.onFailed(
-          new StageError('cannot-bind', `No UDP socket can be opened: ${error.message}`, { cause: error }),
-        )
+        pending--
+        if (needed.has(family)) cause = error
+        settle()
       })
     }
   }
@@ -86,7 +94,7 @@ export const createSockets = (options: SocketsOptions): Sockets => {
   const found = (addresses: readonly string[]): void => {
     // IPv4 first: the peers of a server with both are mostly reached there, and two that choose differently can't meet.
     const ordered = [...addresses].sort((a, b) => familyOf(a) - familyOf(b))
-    open(new Set(ordered.map(familyOf)), () => {
+    open(new Set(ordered.map(familyOf)), options.alsoOpen?.(ordered) ?? [], () => {
       servers = ordered.filter(address => sockets.has(familyOf(address))).map(address => ({ address, port }))
       options.onFound(servers)
     })

@@ -36,7 +36,8 @@ export type Allowance = {
 /** What a dialect needs of the server to answer. */
 export type Desk = {
   readonly phonebook: Phonebook
-  readonly nowMs: number
+  /** When the request came, read from the clock by who asks first: it is not every answer that depends on it. */
+  now(): number
   /** The socket that the request came in by. */
   readonly via: number
   /** Where the server's sockets are bound; not there: one that could not be had. */
@@ -65,10 +66,10 @@ export type Answer = {
   readonly later?: readonly Uint8Array[]
   readonly laterMs?: number
   /** Where they go to and leave by, if not back the way that the request came (RFC 5780 s.4.2 and 7.5). */
-  readonly by?: Place
+  readonly by?: Place | undefined
   readonly payer: Payer
   readonly standing: Standing
-  readonly registered?: Registered
+  readonly registered?: Registered | undefined
   /** Nothing was entered into the book, and this is why; it is counted under its name. */
   readonly refusal?: Refusal
   /** The first of two is told about the second, in its own dialect. */

@@ -2,7 +2,7 @@
 // of it. A program is a command and the lines by which it says how far it is.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { NatProfile } from '../nat-profile.ts'
+import type { IpVersions, NatProfile } from '../nat-profile.ts'
 import { type PlanOptions, serverAddresses } from './plan.ts'
 import type { Line, Program } from './program.ts'
 import { type KernelTopology, raiseTopology } from './topology.ts'
@@ -20,10 +20,14 @@ export type ClientProgram = {
 
 const bin = (name: string): Command => [process.execPath, fileURLToPath(new URL(`../../bin/${name}`, import.meta.url))]
 
-export const ourServer: ServerProgram = {
-  command: [...bin('test-server'), '-p', '{port}', '--host', '{server}', '--alt-address', serverAddresses[1]],
+export const ourServer = (ip: IpVersions = '4'): ServerProgram => ({
+  command: [
+    ...bin('test-server'),
+    ...`-p {port} --host {server} --alt-address ${serverAddresses[ip === '6' ? '6' : '4'][1]}`.split(' '),
+    ...(ip === 'both' ? ['--host', serverAddresses['6'][0]] : []),
+  ],
   ready: /ready/,
-}
+})
 
 export const ourClient: ClientProgram = {
   command: [...bin('test-client'), ...'-s {server} -p {port} -n {me} -c {peer} --json --no-input'.split(' ')],
@@ -85,14 +89,15 @@ export const meet = async (
 
 /** In a topology that is there already, and stays. */
 export const meetIn = async (topology: KernelTopology, options: MeetingOptions = {}): Promise<MeetingResult> => {
-  const { first = 'alice', offsetMs = 0, timeoutMs = 10_000, server = ourServer } = options
-  const manager = topology.start('server', filled(server.command, 'server', ''))
+  const { ip = '4', first = 'alice', offsetMs = 0, timeoutMs = 10_000, server = ourServer(ip) } = options
+  const asked = serverAddresses[ip][0]
+  const manager = topology.start('server', filled(server.command, asked, 'server', ''))
   const isReady = await manager.until(server.ready, readyWithinMs)
   if (!isReady) throw new Error(`the server did not start: ${manager.stderr}`)
 
   const start = (me: Name, peer: Name): Side => {
     const client = options[me] ?? ourClient
-    return { name: me, client, program: topology.start(me, filled(client.command, me, peer)) }
+    return { name: me, client, program: topology.start(me, filled(client.command, asked, me, peer)) }
   }
   const second: Name = first === 'alice' ? 'bob' : 'alice'
   const earlier = start(first, second)
@@ -124,8 +129,8 @@ type Side = { readonly name: Name; readonly client: ClientProgram; readonly prog
 
 const anything = /^/
 
-const filled = (command: Command, me: string, peer: string): string[] => {
-  const values: Record<string, string> = { server: serverAddresses[0], port, me, peer }
+const filled = (command: Command, server: string, me: string, peer: string): string[] => {
+  const values: Record<string, string> = { server, port, me, peer }
   return command.map(word => word.replace(/\{(server|port|me|peer)\}/g, (_, key: string) => values[key] ?? ''))
 }
 
@@ -142,15 +147,16 @@ const resultOf = async (
   return {
     heardMs: sinceZero(heard),
     connectedMs: sinceZero(connected),
-    datagrams: sentDatagrams(await topology.ask(name, ['cat', '/proc/net/snmp'])),
+    datagrams: sentDatagrams(await topology.ask(name, ['sh', '-c', 'cat /proc/net/snmp /proc/net/snmp6 || :'])),
     lines: program.lines,
     events: program.events,
     stderr: program.stderr,
   }
 }
 
-/** `OutDatagrams` of the two lines that begin with `Udp:`, names and values. */
+/** `OutDatagrams` of the two lines that begin with `Udp:`, names and values; and `Udp6OutDatagrams`, a line of its own. */
 const sentDatagrams = (snmp: string): number => {
   const [names = [], values = []] = [...snmp.matchAll(/^Udp: (.*)$/gm)].map(([, row = '']) => row.split(' '))
-  return Number(values[names.indexOf('OutDatagrams')])
+  const [, six = '0'] = /^Udp6OutDatagrams\s+(\d+)/m.exec(snmp) ?? []
+  return Number(values[names.indexOf('OutDatagrams')]) + Number(six)
 }

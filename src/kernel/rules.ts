@@ -1,10 +1,9 @@
 // Law: pure. A NAT profile as what Linux needs to behave so: the text of an nftables ruleset, and sysctls. The interfaces
 // of the box are called `wan` and `lan`. What the kernel can't do is refused by its field, never approximated.
-import { type NatProfile, behaviors } from '../nat-profile.ts'
+import { type IpVersions, type NatProfile, behaviors } from '../nat-profile.ts'
 import { checkLimits } from './limits.ts'
+import { type Rules, chain, forwarding, table, timeouts } from './nft.ts'
 import { sourceTranslation } from './translations.ts'
-
-export type Rules = { readonly ruleset: string; readonly sysctls: Readonly<Record<string, number>> }
 
 export type Box = {
   /** The external address; of a firewall, that of the host behind it. */
@@ -19,37 +18,27 @@ const [EI, AD, APD] = behaviors
 export const rulesOf = (profile: NatProfile, box: Box): Rules => {
   const { kind, lifetime } = profile
   checkLimits(profile)
-  const conntrack = 'net.netfilter.nf_conntrack_udp_timeout'
   return {
-    ruleset: table([...(kind === 'nat' ? natChains(profile, box) : []), ...filterChains(profile)]),
+    ruleset: table('ip', [...(kind === 'nat' ? natChains(profile, box) : []), ...filterChains(profile)]),
     sysctls: {
-      'net.ipv4.ip_forward': 1,
+      ...forwarding('4'),
       // Else a hairpinning router tells its hosts to speak to each other directly.
       'net.ipv4.conf.all.send_redirects': 0,
       'net.ipv4.conf.lan.send_redirects': 0,
-      [conntrack]: lifetime.unrepliedMs / 1000,
-      [`${conntrack}_stream`]: lifetime.streamMs / 1000,
+      ...timeouts(lifetime),
     },
   }
 }
 
 /** A router that translates nothing, and loses so many of a hundred datagrams. */
-export const lossRules = (percent: number): Rules => ({
-  ruleset:
-    percent === 0
-      ? ''
-      : table([
-          chain('forward', 'filter hook forward priority 0', [
-            `meta l4proto udp numgen random mod 1000 < ${Math.round(10 * percent)} drop`,
-          ]),
-        ]),
-  sysctls: { 'net.ipv4.ip_forward': 1 },
-})
-
-const table = (parts: readonly string[]): string => `table ip lab {\n${parts.join('\n')}\n}\n`
-
-const chain = (name: string, hook: string, rules: readonly string[], policy = 'accept'): string =>
-  [`  chain ${name} {`, `    type ${hook}; policy ${policy};`, ...rules.map(rule => `    ${rule}`), '  }'].join('\n')
+export const lossRules = (percent: number, ip: IpVersions): Rules => {
+  const rule = `meta l4proto udp numgen random mod 1000 < ${Math.round(10 * percent)} drop`
+  const parts = [chain('forward', 'filter hook forward priority 0', [rule])]
+  return {
+    ruleset: percent === 0 ? '' : table(ip === '4' ? 'ip' : 'inet', parts),
+    sysctls: forwarding(ip),
+  }
+}
 
 const filterChains = ({ kind, early }: NatProfile): string[] => {
   const ours = ['ct state established,related accept', 'iifname "lan" accept']

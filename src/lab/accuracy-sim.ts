@@ -1,13 +1,14 @@
 // Law: follows from its seed. The probe behind a simulated NAT; it gets a socket and the address of a server.
+import type { Family } from '../endpoint.ts'
 import { drive } from '../behavior/drive.ts'
 import { type LifetimeEvidence, createLifetimeProbe } from '../behavior/lifetime-probe.ts'
 import { type Habit, type Lifetime, lifetimeOf } from '../behavior/lifetime.ts'
 import { type Evidence, createProbe } from '../behavior/probe.ts'
 import { type Verdict, verdictOf } from '../behavior/verdict.ts'
-import { type NatProfile, profileNamed } from '../nat-profile.ts'
+import { type NatProfile, profileNamed, withoutTranslation } from '../nat-profile.ts'
 import { seededRandom } from '../sim/random.ts'
 import { type Said, truthOf, wordsOf } from './accuracy.ts'
-import { secondServerAddress, serverAddress, stageIn } from './stage.ts'
+import { serverAddresses, stageIn } from './stage.ts'
 import { createTopology } from './topology.ts'
 
 export type Run = Said & {
@@ -21,32 +22,34 @@ export type SimRunOptions = {
   readonly lossPercent: number
   /** Addresses of the server. */
   readonly addresses: 1 | 2
+  /** Over which of them it is asked. Default 4. */
+  readonly family?: Family
 }
 
 const longestRunMs = 60_000
 const [stunPort, otherStunPort] = [3478, 3479]
 
 /** Alice behind such a NAT, and a server. */
-const setUp = (profile: NatProfile, { seed, lossPercent, addresses }: SimRunOptions) => {
+const setUp = (profile: NatProfile, { seed, lossPercent, addresses, family = 4 }: SimRunOptions) => {
   const random = seededRandom(seed, 'network')
   const loss = lossPercent / 100
   const way = { latencyMs: 2 + random.next() * 60, jitterMs: random.next() * 10, loss, duplicate: loss / 2 }
-  const topology = createTopology(profile, profileNamed('none'), { seed, trace: false, ways: { aliceServer: way } })
+  const ip = `${family}` as const
+  const ways = { aliceServer: way }
+  const topology = createTopology(profile, profileNamed('none'), { seed, ip, trace: false, ways })
   const { world, server } = topology
-  const at = [serverAddress, secondServerAddress].slice(0, addresses)
+  const at = serverAddresses[ip].slice(0, addresses)
   const listen = at.flatMap(address => [stunPort, otherStunPort].map(port => ({ address, port, stunOnly: true })))
-  stageIn(world, topology.hosts, false).startServer({ listen: listen.map(one => ({ ...one })) }, server)
+  stageIn(world, topology.hosts, { keepEvents: false }).startServer({ listen: listen.map(one => ({ ...one })) }, server)
   world.run(10)
-  return topology
+  return { ...topology, family, asked: { address: serverAddresses[ip][0], port: stunPort } }
 }
 
-const asked = { address: serverAddress, port: stunPort }
-
 export const runInSim = (profile: NatProfile, options: SimRunOptions): Run => {
-  const { world, alice } = setUp(profile, options)
+  const { world, alice, family, asked } = setUp(profile, options)
   let found: Evidence | undefined
   const startedMs = world.now()
-  const running = drive(alice, 4, outside =>
+  const running = drive(alice, family, outside =>
     createProbe(outside, [asked], evidence => {
       found = evidence
     }),
@@ -55,7 +58,7 @@ export const runInSim = (profile: NatProfile, options: SimRunOptions): Run => {
   running.stop()
   const verdict = found && verdictOf(found, alice.addresses())
   return {
-    truth: truthOf(profile),
+    truth: truthOf(family === 4 ? profile : withoutTranslation(profile)),
     said: wordsOf(verdict),
     ms: world.now() - startedMs,
     verdict,
@@ -69,10 +72,10 @@ export type LifetimeRun = Readonly<Record<Habit, Lifetime>> & {
 }
 
 export const lifetimeInSim = (profile: NatProfile, options: SimRunOptions, longestMs: number): LifetimeRun => {
-  const { world, alice } = setUp(profile, options)
+  const { world, alice, family, asked } = setUp(profile, options)
   let found: LifetimeEvidence | undefined
   const startedMs = world.now()
-  const running = drive(alice, 4, outside =>
+  const running = drive(alice, family, outside =>
     createLifetimeProbe(outside, asked, longestMs, evidence => {
       found = evidence
     }),

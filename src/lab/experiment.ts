@@ -1,6 +1,7 @@
 // Law: pure. An experiment out of a JSON file: whom to let meet, how, and what is expected; swept over any of its fields.
 import * as v from 'valibot'
 import { StageError } from '../errors.ts'
+import { ipVersions } from '../nat-profile.ts'
 import { object, oneOf, readProfile, whole } from '../own-profile.ts'
 import { type Cell, type PlanOptions, type Trial, defaultOffsetsMs, pairsOf, planTrials } from './matrix.ts'
 import { peers } from './meeting.ts'
@@ -50,6 +51,7 @@ const schema = object({
   trials: whole(1, 1_000_000),
   seed: whole(1, 999_999_999),
   first: oneOf([...peers, 'either']),
+  ip: oneOf([...ipVersions]),
   offsetsMs: v.pipe(v.array(ms, 'must be a list of milliseconds'), v.nonEmpty('must not be empty')),
   network: object({
     latencyMs: rangeOf(ms, 'must be a number of milliseconds'),
@@ -102,7 +104,7 @@ const planOf = ({ profiles = [], pairs, matrix, network, trials = 20, seed = 1, 
       throw wrong(field, `has ${(error as Error).message}`)
     }
   }
-  const { first = 'either', offsetsMs = defaultOffsetsMs, limitMs, stayMs } = rest
+  const { first = 'either', ip = '4', offsetsMs = defaultOffsetsMs, limitMs, stayMs } = rest
   return {
     pairs: matrix
       ? pairsOf(
@@ -113,6 +115,7 @@ const planOf = ({ profiles = [], pairs, matrix, network, trials = 20, seed = 1, 
     trials,
     seed,
     sites,
+    ip,
     network: { ...variedNetwork, ...network } as typeof variedNetwork,
     offsetsMs,
     orders: first === 'either' ? peers : [first],

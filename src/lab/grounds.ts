@@ -44,6 +44,23 @@ const onlyTo = (out: readonly Recorded[], from: Endpoint): string => {
 export const boxesOf = (toServer: readonly Crossing[]): ReadonlySet<string> =>
   new Set(toServer.flatMap(({ group }) => group.flatMap(({ kind, box }) => (kind === 'forward' ? [box] : []))))
 
+/** The boxes of one side: on its way to the server, and those that what it sends to the peer passes first. */
+export const ownBoxesOf = (
+  side: string,
+  toServer: readonly Crossing[],
+  between: readonly Crossing[],
+): ReadonlySet<string> => {
+  const isOwn = ({ sent }: Crossing): boolean => sent.box === side
+  const [own, others] = [true, false].map(mine => toServer.filter(crossing => isOwn(crossing) === mine)) as [
+    Crossing[],
+    Crossing[],
+  ]
+  const firsts = (crossings: readonly Crossing[]): string[] =>
+    crossings.flatMap(({ group }) => group.find(({ kind }) => kind === 'forward')?.box ?? [])
+  const ofOther = new Set([...boxesOf(others), ...firsts(between.filter(crossing => !isOwn(crossing)))])
+  return new Set([...boxesOf(own), ...firsts(between.filter(isOwn)).filter(box => !ofOther.has(box))])
+}
+
 type Door = { readonly leaving: Recorded; readonly known: Endpoint }
 
 /** The first datagram for the peer that left its outermost box by another endpoint than what the server saw before. */
@@ -72,9 +89,9 @@ export const openerOf = (
   ofReceiver: readonly Crossing[],
   boxes: ReadonlySet<string>,
 ): Recorded | undefined => {
-  const entrances = group.filter(({ kind, box, before }) => kind === 'forward' && boxes.has(box) && before)
-  for (const { box, timeMs, before } of entrances) {
-    if (!before) continue
+  const entrances = group.filter(({ kind, box }) => kind === 'forward' && boxes.has(box))
+  for (const entrance of entrances) {
+    const { box, timeMs, before = entrance } = entrance // as it is, where nothing is translated
     const opened = ofReceiver
       .flatMap(({ group }) => group)
       .find(

@@ -1,4 +1,5 @@
 // A host behind a NAT of its own, in any world: for tests of other people's protocols.
+import { familyOf } from '../endpoint.ts'
 import { type NatProfile, profileNamed } from '../nat-profile.ts'
 import type { SimHost } from '../sim/host.ts'
 import { type Nat, createNat } from '../sim/nat.ts'
@@ -26,7 +27,7 @@ export const hostBehind = (world: World, { name, nat, address, on = world.intern
     name: `nat-${name}`,
     profile,
     inside,
-    insideAddress: '192.168.0.1',
+    insideAddress: familyOf(address) === 4 ? '192.168.0.1' : 'fd00::1',
     outside: on,
     outsideAddresses: [address],
   })

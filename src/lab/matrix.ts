@@ -1,6 +1,7 @@
 // Law: pure. A matrix of meetings: which trials it is made of, each with a seed of its own, and what their results come
 // to. Who runs them, in which world, is not known here.
 import { StageError } from '../errors.ts'
+import type { IpVersions } from '../nat-profile.ts'
 import { seededRandom } from '../sim/random.ts'
 import { type MeetingResult, type Peer, peers, traceOf } from './meeting.ts'
 import { type Network, variedNetwork } from './network.ts'
@@ -26,6 +27,7 @@ export type PlanOptions = {
   readonly trials: number
   readonly seed: number
   readonly sites?: Sites
+  readonly ip?: IpVersions
   readonly network?: Network
   /** The second one starts so much later, one after the other, each stretched by a half to one and a half. */
   readonly offsetsMs?: readonly number[]
@@ -52,10 +54,10 @@ export const pairsOf = (names: readonly string[], sites: Sites = builtInSites): 
 }
 
 export const planTrials = (options: PlanOptions): Trial[] => {
-  const { pairs, trials, seed, sites = builtInSites, network = variedNetwork, orders = peers } = options
+  const { pairs, trials, seed, sites = builtInSites, ip, network = variedNetwork, orders = peers } = options
   const { offsetsMs = defaultOffsetsMs, limitMs, stayMs } = options
   return pairs.flatMap(pair => {
-    const place = placeOf(siteNamed(pair.a, sites), siteNamed(pair.b, sites))
+    const place = placeOf(siteNamed(pair.a, sites), siteNamed(pair.b, sites), ip)
     if (!place) throw new StageError('usage', `${pair.a} and ${pair.b} cannot be put together: no box to share`)
     return Array.from({ length: trials }, (_, i): Trial => {
       const own = `${seed} ${pair.a} ${pair.b} ${i}`

@@ -55,8 +55,9 @@ export const meetIn = (options: MeetingOptions): { readonly result: MeetingResul
   const topology = createTopology(place.profileA, place.profileB, { ...place, seed, ways, trace: true })
   const { world } = topology
   options.prepare?.(topology)
-  const stage = stageIn(world, topology.hosts)
-  stage.startServer({ listen: fourSockets })
+  const ip = place.ip ?? '4'
+  const stage = stageIn(world, topology.hosts, { ip })
+  stage.startServer({ listen: fourSockets(ip) })
   const start = (me: Peer): StageClient =>
     stage.startClient(me, me === 'alice' ? 'bob' : 'alice', {
       onEvent: event => options.onEvent?.(me, event, world.now()),

@@ -1,10 +1,11 @@
 // What would have let the two meet: one thing changed at a time, and the meeting held again in the same world. Only what
 // really connected is said.
-import { type Behavior, type NatProfile, behaviors } from '../nat-profile.ts'
+import { type Family, familyOf } from '../endpoint.ts'
+import { type Behavior, type NatProfile, behaviors, withoutTranslation } from '../nat-profile.ts'
 import type { SimHost } from '../sim/host.ts'
 import { type MeetingOptions, type Peer, meet, peers } from './meeting.ts'
 import type { Place } from './sites.ts'
-import { serverAddress } from './stage.ts'
+import { serverAddresses } from './stage.ts'
 import type { Topology } from './topology.ts'
 
 export type Remedy = { readonly text: string; readonly options: MeetingOptions }
@@ -50,12 +51,15 @@ const remediesOf = (options: MeetingOptions): Remedy[][] => {
 }
 
 const relaxations = (options: MeetingOptions, place: Place, field: Field): Remedy[][] => {
-  const profile = place[field]
+  const isSix = place.ip === '6'
+  const given = place[field]
+  const profile = given && isSix ? withoutTranslation(given) : given
+  const box = isSix ? boxes[field].replace('nat', 'fw') : boxes[field]
   // Who shares a box with the other one has none of his own.
   const isThere = profile && profile.kind !== 'public' && !(field === 'profileB' && place.shared === 'nat')
-  if (!isThere || (field === 'cgnB' && place.shared === 'cgn')) return []
+  if (!isThere || (field === 'cgnB' && place.shared === 'cgn') || (isSix && field.startsWith('cgn'))) return []
   const relaxed = (change: Partial<NatProfile>, text: string): Remedy => ({
-    text: `${boxes[field]} ${text}`,
+    text: `${box} ${text}`,
     options: { ...options, place: { ...place, [field]: { ...profile, ...change } } },
   })
   if (profile.kind === 'blocked') return [[relaxed({ kind: 'nat' }, 'lets UDP through')]]
@@ -83,14 +87,16 @@ const opened = (options: MeetingOptions, peer: Peer): MeetingOptions => ({
   ...options,
   prepare(topology) {
     options.prepare?.(topology)
-    shortenFirst(topology[peer], boxesOf(topology, peer) + 1)
+    shortenFirst(topology[peer], address => boxesOf(topology, peer, familyOf(address)) + 1)
   },
 })
 
-const boxesOf = ({ nats }: Topology, peer: Peer): number =>
-  [...nats.keys()].filter(name => name.endsWith(peer === 'alice' ? '-a' : '-b')).length
+const boxesOf = ({ nats }: Topology, peer: Peer, family: Family): number =>
+  [...nats.keys()].filter(
+    name => name.endsWith(peer === 'alice' ? '-a' : '-b') && name.startsWith('fw-') === (family === 6),
+  ).length
 
-const shortenFirst = (host: SimHost, ttl: number): void => {
+const shortenFirst = (host: SimHost, ttlTo: (address: string) => number): void => {
   const udp = host.udp.bind(host)
   host.udp = at => {
     const socket = udp(at)
@@ -100,7 +106,8 @@ const shortenFirst = (host: SimHost, ttl: number): void => {
       const key = `${to.address} ${to.port}`
       const count = (counts.get(key) ?? 0) + 1
       counts.set(key, count)
-      send(bytes, to, count <= openers && to.address !== serverAddress ? { ttl } : sendOptions)
+      const isOpener = count <= openers && !serverAddresses.both.includes(to.address)
+      send(bytes, to, isOpener ? { ttl: ttlTo(to.address) } : sendOptions)
     }
     return socket
   }

@@ -1,7 +1,7 @@
 // Law: pure. Where a peer may sit: behind a profile, behind two of them, or with the other one behind the same box. What
 // has a row in the matrix; and a pair of them as a topology.
 import { StageError } from '../errors.ts'
-import { type NatProfile, profileNamed, profiles } from '../nat-profile.ts'
+import { type IpVersions, type NatProfile, profileNamed, profiles } from '../nat-profile.ts'
 import { nearest } from '../nearest.ts'
 
 export type Site =
@@ -18,6 +18,8 @@ export type Place = {
   readonly cgnA?: NatProfile
   readonly cgnB?: NatProfile
   readonly shared?: 'nat' | 'cgn'
+  /** Default 4. */
+  readonly ip?: IpVersions
 }
 
 const hairpinning: NatProfile = { ...profileNamed('portrest'), name: 'portrest-hairpin', hairpinning: true }
@@ -54,7 +56,12 @@ export const siteNamed = (name: string, sites: Sites = builtInSites): Site => {
 }
 
 /** Alice at `a`, Bob at `b`; undefined where there is nothing that the two could share. */
-export const placeOf = (a: Site, b: Site): Place | undefined => {
+export const placeOf = (a: Site, b: Site, ip: IpVersions = '4'): Place | undefined => {
+  const place = placeOver4(a, b)
+  return ip === '4' ? place : place && { ...place, ip }
+}
+
+const placeOver4 = (a: Site, b: Site): Place | undefined => {
   if ('shares' in a) return undefined
   const mine = { profileA: a.profile, ...(a.cgn && { cgnA: a.cgn }) }
   if (!('shares' in b)) return { ...mine, profileB: b.profile, ...(b.cgn && { cgnB: b.cgn }) }

@@ -2,7 +2,7 @@
 // the profiles were. Each step is of a datagram in the trace, at its time, and each reason is the trace's own.
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../endpoint.ts'
 import type { TraceRecord } from '../sim/trace.ts'
-import { type Crossing, boxesOf, groundsOf, openerOf, otherDoorOf } from './grounds.ts'
+import { type Crossing, groundsOf, openerOf, otherDoorOf, ownBoxesOf } from './grounds.ts'
 import { grouped } from './grouped.ts'
 import type { Recorded } from './recording.ts'
 import { type Why, whyOf } from './why.ts'
@@ -136,7 +136,7 @@ const turn = ({ sent, group, to }: Crossing, between: readonly Crossing[], toSer
   const delivered = group.find(({ kind, box }) => kind === 'deliver' && box === to)
   if (!delivered) return []
   const ofReceiver = between.filter(crossing => crossing.sent.box === to)
-  const opened = openerOf(group, ofReceiver, boxesOf(toServer.filter(crossing => crossing.sent.box === to)))
+  const opened = openerOf(group, ofReceiver, ownBoxesOf(to, toServer, between))
   const lines: Line[] = []
   if (opened) {
     const text = `${to} sends to ${formatEndpoint(opened.to)}, and so opens ${opened.box} at ${formatEndpoint(opened.from)}.`

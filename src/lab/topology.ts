@@ -1,17 +1,22 @@
 // The lab's internet: a server with two addresses, a router `inet` in the middle, and Alice and Bob each behind what
 // their profiles say. The addresses are those of the kernel lab, so that traces of both read alike.
-import type { NatProfile } from '../nat-profile.ts'
+import { type IpVersions, type NatProfile, withoutTranslation } from '../nat-profile.ts'
 import type { SimHost } from '../sim/host.ts'
 import type { LinkOptions } from '../sim/link.ts'
 import { type Nat, createNat } from '../sim/nat.ts'
 import type { Path, Segment } from '../sim/segment.ts'
 import { type World, createWorld } from '../sim/world.ts'
-import { secondServerAddress, serverAddress } from './stage.ts'
+import { serverAddresses } from './stage.ts'
 
 type Link = Partial<LinkOptions>
 
 export type TopologyOptions = {
   readonly seed: number | string
+  /**
+   * Default 4. Over IPv6 the box of a site is a firewall that filters as its NAT does, `fw-a` or `fw-b`, in front of a /64;
+   * no provider has another one.
+   */
+  readonly ip?: IpVersions
   /** Ways across the internet, the same in both directions. Default: 10 ms each. */
   readonly ways?: { readonly aliceServer?: Link; readonly bobServer?: Link; readonly aliceBob?: Link }
   /** The links within a LAN. Default: perfect, no delay. */
@@ -34,20 +39,37 @@ export type Topology = {
   readonly server: SimHost
   readonly alice: SimHost
   readonly bob: SimHost
-  /** By name: `nat-a`, `nat-b`, `cgn-a`, `cgn-b`, as far as they are there. */
+  /** By name: `nat-a`, `nat-b`, `cgn-a`, `cgn-b`, `fw-a`, `fw-b`, as far as they are there. */
   readonly nats: ReadonlyMap<string, Nat>
   /** Alice, Bob and the server. */
   readonly hosts: readonly SimHost[]
 }
 
 const sides = {
-  a: { host: 'alice', wan: '198.51.100.', lan: '10.1.0.', customer: '100.64.0.2' },
-  b: { host: 'bob', wan: '192.0.2.', lan: '10.2.0.', customer: '100.64.0.3' },
+  a: {
+    host: 'alice',
+    wan: '198.51.100.',
+    lan: '10.1.0.',
+    customer: '100.64.0.2',
+    wan6: '2001:db8:a::',
+    lan6: '2001:db8:a:1::',
+  },
+  b: {
+    host: 'bob',
+    wan: '192.0.2.',
+    lan: '10.2.0.',
+    customer: '100.64.0.3',
+    wan6: '2001:db8:b::',
+    lan6: '2001:db8:b:1::',
+  },
 } as const
 type Side = keyof typeof sides
 
+/** Where a host is, and its addresses there. */
+type Seat = { readonly segment: Segment; readonly addresses: readonly string[] }
+
 export const createTopology = (profileA: NatProfile, profileB: NatProfile, options: TopologyOptions): Topology => {
-  const { seed, lan, cgnA, cgnB, shared, hops = 1, trace, most } = options
+  const { seed, ip = '4', lan, cgnA, cgnB, shared, hops = 1, trace, most } = options
   const world = createWorld({ seed, hops, trace, path: pathOf(options) })
   const nats = new Map<string, Nat>()
 
@@ -55,10 +77,10 @@ export const createTopology = (profileA: NatProfile, profileB: NatProfile, optio
     name: string,
     profile: NatProfile,
     outside: Segment,
-    outsideAddresses: string[],
+    outsideAddresses: readonly string[],
     insideAddress: string,
+    inside = world.segment({ name: `behind ${name}`, link: lan }),
   ) => {
-    const inside = world.segment({ name: `behind ${name}`, link: lan })
     nats.set(name, createNat({ name, profile, inside, insideAddress, outside, outsideAddresses, most }))
     return inside
   }
@@ -73,23 +95,48 @@ export const createTopology = (profileA: NatProfile, profileB: NatProfile, optio
     return [inside, [customer]]
   }
 
-  const settle = (side: Side, profile: NatProfile, cgn: NatProfile | undefined): SimHost => {
-    const { host: name, lan: prefix } = sides[side]
+  const seat4 = (side: Side, profile: NatProfile, cgn: NatProfile | undefined): Seat => {
+    const prefix = sides[side].lan
     const [outside, own] = access(side, cgn, profile.addresses)
-    if (profile.kind === 'public') return world.host({ name, addresses: own, segment: outside })
-    const inside = join(`nat-${side}`, profile, outside, own, `${prefix}1`)
-    const isNat = profile.kind !== 'firewall'
-    return world.host({ name, addresses: isNat ? [`${prefix}2`] : own, segment: inside })
+    if (profile.kind === 'public') return { segment: outside, addresses: own }
+    const segment = join(`nat-${side}`, profile, outside, own, `${prefix}1`)
+    return { segment, addresses: profile.kind === 'firewall' ? own : [`${prefix}2`] }
   }
 
-  const server = world.host({ name: 'server', addresses: [serverAddress, secondServerAddress] })
+  /** In the same network as over IPv4, if there is IPv4. */
+  const seat6 = (side: Side, profile: NatProfile, at: Segment = world.internet): Seat => {
+    const { wan6, lan6 } = sides[side]
+    if (profile.kind === 'public') {
+      if (at !== world.internet) throw new RangeError(`no IPv6 for a host of ${at.name} that has no box of its own`)
+      return { segment: at, addresses: [`${wan6}2`] }
+    }
+    const behind = [`${lan6}2`, ...(shared === 'nat' ? [`${lan6}3`] : [])]
+    const inside = at === world.internet ? undefined : at
+    const name = `fw-${side}`
+    const segment = join(name, withoutTranslation(profile), world.internet, behind, `${lan6}1`, inside)
+    return { segment, addresses: behind.slice(0, 1) }
+  }
+
+  const settle = (side: Side, profile: NatProfile, cgn: NatProfile | undefined): SimHost => {
+    const four = ip === '6' ? undefined : seat4(side, profile, cgn)
+    const six = ip === '4' ? undefined : seat6(side, profile, four?.segment)
+    const segment = six?.segment ?? four?.segment ?? world.internet
+    const own = [...(four?.addresses ?? []), ...(six?.addresses ?? [])]
+    return world.host({ name: sides[side].host, addresses: own, segment })
+  }
+
+  /** Bob in Alice's LAN. */
+  const settleNeighbour = (): SimHost => {
+    const home = (nats.get('nat-a') ?? nats.get('fw-a'))?.inside.segment
+    if (!home) throw new RangeError(`no NAT to share: Alice is ${profileA.name}`)
+    const { lan, lan6 } = sides.a
+    const own = [...(ip === '6' ? [] : [`${lan}3`]), ...(ip === '4' ? [] : [`${lan6}3`])]
+    return world.host({ name: 'bob', addresses: own, segment: home })
+  }
+
+  const server = world.host({ name: 'server', addresses: serverAddresses[ip] })
   const alice = settle('a', profileA, cgnA)
-  const home = nats.get('nat-a')?.inside.segment
-  if (shared === 'nat' && !home) throw new RangeError(`no NAT to share: Alice is ${profileA.name}`)
-  const bob =
-    home && shared === 'nat'
-      ? world.host({ name: 'bob', address: `${sides.a.lan}3`, segment: home })
-      : settle('b', profileB, shared === 'cgn' ? cgnA : cgnB)
+  const bob = shared === 'nat' ? settleNeighbour() : settle('b', profileB, shared === 'cgn' ? cgnA : cgnB)
   return { world, server, alice, bob, nats, hosts: [server, alice, bob] }
 }
 

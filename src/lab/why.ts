@@ -1,7 +1,7 @@
 // Law: pure. The decisive drop of a failed meeting, out of its trace: of all rules that dropped datagrams of a side that
 // was never heard, the one that did so most often. What no strategy could have got through is left out where anything
 // else was dropped: an address that is none, and chance.
-import { port, serverAddress } from './stage.ts'
+import { port, serverAddresses } from './stage.ts'
 import type { DropReason, TraceRecord } from '../sim/trace.ts'
 
 /** The box and its rule, as `nat-b filtering`; or in words, where nothing was dropped or nothing is known. */
@@ -12,7 +12,7 @@ export const notTraced: Why = 'not traced'
 
 const hopeless: readonly (DropReason | undefined)[] = ['no-such-address', 'loss']
 
-const isToServer = ({ to }: TraceRecord): boolean => to.address === serverAddress && to.port === port
+const isToServer = ({ to }: TraceRecord): boolean => serverAddresses.both.includes(to.address) && to.port === port
 
 /** `heard`: who has heard the other. */
 export const whyOf = (records: readonly TraceRecord[], heard: readonly string[]): Why => {

@@ -1,6 +1,6 @@
 // Law: pure. What `nat-lab check` found: for people, one sentence and a table; for programs, the JSON of docs/nat-check.md.
 import type { Colors } from 'picocolors/types.js'
-import { type Endpoint, formatEndpoint } from '../endpoint.ts'
+import { type Endpoint, familyOf, formatEndpoint } from '../endpoint.ts'
 import type { LifetimeEvidence } from '../behavior/lifetime-probe.ts'
 import { type Habit, type Lifetime, lifetimeOf } from '../behavior/lifetime.ts'
 import type { Evidence } from '../behavior/probe.ts'
@@ -30,7 +30,11 @@ export const jsonVersion = 1
 /** 0 punchable, 1 hard or not known, 3 no answer. */
 export const exitCodeOf = ({ verdict }: Check): 0 | 1 | 3 => (!verdict ? 3 : isPunchable(verdict) ? 0 : 1)
 
-const sentence = ({ verdict, tried }: Check): string => (verdict ? sentenceOf(verdict) : noAnswerOf(tried))
+const sentence = ({ verdict, tried, ipv6 }: Check): string => {
+  if (!verdict) return noAnswerOf(tried)
+  const isHelped = ipv6.is === 'works' && !isPunchable(verdict) && familyOf(verdict.mapped.address) === 4
+  return `${sentenceOf(verdict)}${isHelped ? ' Over IPv6 nothing is translated: there it works with every peer that has IPv6 too.' : ''}`
+}
 
 export const checkText = (check: Check, colors: Colors): string => {
   const { verdict } = check

@@ -9,7 +9,12 @@ export const lifelinesOf = (journeys: readonly Journey[], { boxes }: Pick<Scene,
     journeys.flatMap(({ from, delivered }) => (delivered === undefined ? [from] : [from, delivered])),
   )
   const server = serverOf([...hosts], journeys)
-  const chains = new Map([...hosts].map(host => [host, chainOf(host, server, journeys, hosts)]))
+  const toServer = new Map([...hosts].map(host => [host, chainOf(host, server, journeys, hosts)]))
+  const known = new Set([...toServer.values()].flat())
+  const doors = otherDoors(journeys, hosts)
+  const chains = new Map(
+    [...toServer].map(([host, chain]) => [host, [...chain, ...(doors.get(host) ?? []).filter(box => !known.has(box))]]),
+  )
   const [first, ...others] = [...hosts].filter(host => host !== server).sort()
   const left: string[] = first === undefined ? [] : [first, ...(chains.get(first) ?? [])]
   const right: string[] = []
@@ -38,6 +43,22 @@ const chainOf = (
     legs.flatMap(({ to }) => (to === undefined || hosts.has(to) ? [] : [to])),
   )
   return [...new Set(ways[0])].filter(box => ways.every(way => way.length === 0 || way.includes(box)))
+}
+
+/** The boxes that something of one host, and of no other, passes first: a way out beside that to the server. */
+const otherDoors = (journeys: readonly Journey[], hosts: ReadonlySet<string>): ReadonlyMap<string, string[]> => {
+  const users = new Map<string, Set<string>>()
+  for (const { from, legs } of journeys) {
+    const first = legs[0]?.to
+    if (first === undefined || hosts.has(first)) continue
+    users.set(first, (users.get(first) ?? new Set()).add(from))
+  }
+  return new Map(
+    [...hosts].map(host => [
+      host,
+      [...users].flatMap(([box, { size }]) => (size === 1 && users.get(box)?.has(host) ? [box] : [])),
+    ]),
+  )
 }
 
 /** The one by that name, else the one with whom the most others talk. */

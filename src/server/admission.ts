@@ -23,6 +23,12 @@ const claimBuckets = { size: 8192, burst: 10, perSecond: 10 }
 const claimsInAll = { size: 1, burst: 500, perSecond: 500 }
 const courtesyInAll = { size: 1, burst: 256 * 1024, perSecond: 256 * 1024 }
 
+/** Read where a bucket is looked at, and nowhere else. */
+type Clock = () => number
+
+const everybody: readonly Network[] = []
+const nobody = everybody
+
 export type AdmissionOptions = {
   /** No courtesy: the three times rule for everybody who is unproven. */
   readonly strict?: boolean
@@ -55,34 +61,34 @@ export class Admission {
   }
 
   listensTo(address: string): boolean {
-    const { allow = [], deny = [] } = this.#options
+    const { allow = everybody, deny = nobody } = this.#options
     if (allow.length + deny.length === 0) return true
     if (deny.some(network => isWithin(address, network))) return false
     return allow.length === 0 || allow.some(network => isWithin(address, network))
   }
 
   /** A request of `bytesIn` bytes of payload came: credits who pays for it, and says what its answer may be. */
-  allowance(payer: Payer, bytesIn: number, standing: Standing, nowMs: number): Allowance {
+  allowance(payer: Payer, bytesIn: number, standing: Standing, now: Clock): Allowance {
     const { address } = payer.endpoint
     const header = headerBytes(address)
     payer.creditBytes += unprovenFactor * (bytesIn + header)
     if (this.#options.classic || (standing === 'proven' && payer.seek !== undefined))
       return { datagrams: Infinity, bytes: Infinity, headerBytes: header }
     if (standing === 'proven')
-      return { datagrams: Infinity, bytes: freeBytes + this.#level(this.#books, address, nowMs), headerBytes: header }
+      return { datagrams: Infinity, bytes: freeBytes + this.#level(this.#books, address, now), headerBytes: header }
     const bytes = payer.creditBytes
-    const courtesy = standing === 'older' ? this.#courtesy(address, nowMs) : 0
+    const courtesy = standing === 'older' ? this.#courtesy(address, now) : 0
     return { datagrams: courtesy > 0 ? Infinity : unprovenDatagrams, bytes: bytes + courtesy, headerBytes: header }
   }
 
   /** Whether so many datagrams, with so many bytes of payload in all, may go there now; if so, they are paid for. */
-  pay(payer: Payer, bytes: number, datagrams: number, standing: Standing, nowMs: number): boolean {
+  pay(payer: Payer, bytes: number, datagrams: number, standing: Standing, now: Clock): boolean {
     const { address } = payer.endpoint
     if (this.#options.classic) return true
     const cost = bytes + datagrams * headerBytes(address)
-    if (standing === 'proven') return cost <= freeBytes || this.#take(this.#books, address, cost - freeBytes, nowMs)
+    if (standing === 'proven') return cost <= freeBytes || this.#take(this.#books, address, cost - freeBytes, now)
     const excess = Math.max(0, cost - payer.creditBytes)
-    if (excess > 0 && (standing !== 'older' || !this.#takeCourtesy(address, excess, nowMs))) {
+    if (excess > 0 && (standing !== 'older' || !this.#takeCourtesy(address, excess, now))) {
       this.unpaid += datagrams
       return false
     }
@@ -91,37 +97,37 @@ export class Admission {
   }
 
   /** Whether there is anything to pay so many datagrams with, before they are made. */
-  mayAfford(entry: Entry, datagrams: number, nowMs: number): boolean {
+  mayAfford(entry: Entry, datagrams: number, now: Clock): boolean {
     const standing = standingOf(entry)
     if (this.#options.classic || standing === 'proven') return true
     const { address } = entry.endpoint
-    const funds = entry.creditBytes + (standing === 'older' ? this.#courtesy(address, nowMs) : 0)
+    const funds = entry.creditBytes + (standing === 'older' ? this.#courtesy(address, now) : 0)
     return funds >= datagrams * (headerBytes(address) + shortestLine)
   }
 
   /** Whether one more claim from there is looked at now. */
-  mayVerify(address: string, nowMs: number): boolean {
-    if (this.#claimsInAll.level('', nowMs) < 1 || !this.#take(this.#claims, address, 1, nowMs)) return false
-    return this.#claimsInAll.take('', 1, nowMs)
+  mayVerify(address: string, now: Clock): boolean {
+    if (this.#claimsInAll.level('', now()) < 1 || !this.#take(this.#claims, address, 1, now)) return false
+    return this.#claimsInAll.take('', 1, now())
   }
 
-  #courtesy(address: string, nowMs: number): number {
+  #courtesy(address: string, now: Clock): number {
     if (this.#options.strict) return 0
-    return Math.min(this.#level(this.#byPrefix, address, nowMs), this.#inAll.level('', nowMs))
+    return Math.min(this.#level(this.#byPrefix, address, now), this.#inAll.level('', now()))
   }
 
-  #takeCourtesy(address: string, bytes: number, nowMs: number): boolean {
-    if (this.#courtesy(address, nowMs) < bytes) return false
-    return this.#take(this.#byPrefix, address, bytes, nowMs) && this.#inAll.take('', bytes, nowMs)
+  #takeCourtesy(address: string, bytes: number, now: Clock): boolean {
+    if (this.#courtesy(address, now) < bytes) return false
+    return this.#take(this.#byPrefix, address, bytes, now) && this.#inAll.take('', bytes, now())
   }
 
-  #level(buckets: Buckets, address: string, nowMs: number): number {
-    return Math.min(...keysOf(address).map(key => buckets.level(key, nowMs)))
+  #level(buckets: Buckets, address: string, now: Clock): number {
+    return Math.min(...keysOf(address).map(key => buckets.level(key, now())))
   }
 
-  #take(buckets: Buckets, address: string, bytes: number, nowMs: number): boolean {
-    if (this.#level(buckets, address, nowMs) < bytes) return false
-    return keysOf(address).every(key => buckets.take(key, bytes, nowMs))
+  #take(buckets: Buckets, address: string, bytes: number, now: Clock): boolean {
+    if (this.#level(buckets, address, now) < bytes) return false
+    return keysOf(address).every(key => buckets.take(key, bytes, now()))
   }
 }
 

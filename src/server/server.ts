@@ -57,6 +57,7 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
   const counts = { datagramsIn: 0, bytesIn: 0, datagramsOut: 0, bytesOut: 0, pushed: 0, sendErrors: 0 }
   const counted = Object.fromEntries(dispositions.map(each => [each, 0])) as Record<Disposition, number>
   let held = 0
+  let readMs: number | undefined
   let closed = false
 
   /** Whoever listens may throw; that is not to hit the one whose datagram it was. */
@@ -78,42 +79,21 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
 
   const dialectOf = (door: Door) => dialects.find(dialect => dialect.door === door)
 
-  const desk = {
-    phonebook,
-    nowMs: 0,
-    via: 0,
-    get sockets() {
-      return listeners.bound
-    },
-    splitStages,
-    randomBytes: count => host.randomBytes(count),
-    cookieFor: (from, placement) => secrets.cookie(from, desk.nowMs, placement),
-    isCookieOf: (cookie, from, placement) => secrets.isCookieOf(cookie, from, desk.nowMs, placement),
-    claimHolds(claim, sig, from) {
-      if (options.classic) return 'no' // as the older server: names have no owners
-      if (!listeners.isOwn(claim.to)) {
-        tell({ event: 'dialled-elsewhere', name: claim.name, from, to: claim.to })
-        return 'no'
-      }
-      if (!admission.mayVerify(from.address, desk.nowMs)) return 'later'
-      return claimHolds(claim, sig) ? 'yes' : 'no'
-    },
-    pairToken: secrets.pairToken,
-    allowance: (payer, bytesIn, standing) => admission.allowance(payer, bytesIn, standing, desk.nowMs),
-  } satisfies Desk as Desk & { nowMs: number; via: number }
+  const clock = (): number => host.now()
+  /** The same however often it is asked about one datagram. */
+  const now = (): number => (readMs ??= clock())
 
   /** One for all, as it is asked for every datagram: nobody may keep it. */
-  const deskAt = (via: number, nowMs: number): Desk => {
+  const deskAt = (via: number): Desk => {
     desk.via = via
-    desk.nowMs = nowMs
+    readMs = undefined
     return desk
   }
 
   const introduce = (receiver: Entry, entries: readonly Entry[]): void => {
     if (pushes.isSpent()) return // before anything is made or paid for
-    const nowMs = host.now()
     const dialect = dialectOf(receiver.door)
-    for (const bytes of dialect?.introduce(receiver, entries, deskAt(receiver.via, nowMs)) ?? []) {
+    for (const bytes of dialect?.introduce(receiver, entries, deskAt(receiver.via)) ?? []) {
       if (dialect?.converse) {
         if (!pushes.spend()) return
         if (!connections.say(receiver.name, bytes)) continue
@@ -121,7 +101,7 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
         tell({ event: 'pushed', to: receiver.name, endpoint: receiver.endpoint, sent: bytes })
         continue
       }
-      if (!admission.pay(receiver, bytes.length, 1, standingOf(receiver), nowMs)) continue
+      if (!admission.pay(receiver, bytes.length, 1, standingOf(receiver), now)) continue
       if (!pushes.spend()) return
       counts.pushed++
       send(bytes, receiver.endpoint, receiver.via)
@@ -131,16 +111,16 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
 
   const pushes = new Pushes({ phonebook, clock: host, introduce })
   const mayTell = (receiver: Entry, datagrams: number): 'yes' | 'never' | 'later' => {
-    if (!admission.mayAfford(receiver, datagrams, host.now())) return 'never'
+    if (!admission.mayAfford(receiver, datagrams, clock)) return 'never'
     return pushes.left >= Math.min(datagrams, mostPushesPerSecond) ? 'yes' : 'later'
   }
   const broadcast = createBroadcast({ phonebook, host, intervalMs: broadcastMs, mayTell, introduce })
 
-  const isPaid = ({ datagrams, later = none, payer, standing }: Answer, nowMs: number): boolean => {
+  const isPaid = ({ datagrams, later = none, payer, standing }: Answer): boolean => {
     let bytes = 0
     for (const { length } of datagrams) bytes += length
     for (const { length } of later) bytes += length
-    return admission.pay(payer, bytes, datagrams.length + later.length, standing, nowMs)
+    return admission.pay(payer, bytes, datagrams.length + later.length, standing, now)
   }
 
   const sendLater = (datagrams: readonly Uint8Array[], to: Endpoint, via: number, laterMs: number): void => {
@@ -153,8 +133,8 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     })
   }
 
-  const settle = (answer: Answer, door: Door, from: Endpoint, requestVia: number, nowMs: number): void => {
-    if (!isPaid(answer, nowMs)) return
+  const settle = (answer: Answer, door: Door, from: Endpoint, requestVia: number): void => {
+    if (!isPaid(answer)) return
     const { datagrams, by, later, laterMs = 0, told } = answer
     const endpoint = by ? by.endpoint : from
     const via = by ? by.via : requestVia
@@ -172,7 +152,7 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
 
   const enter = ({ entry, change, displaced, formerly }: Registered, sent: readonly Uint8Array[]): void => {
     const { door, name, stage, endpoint, slot } = entry
-    const notice = formerly && dialectOf(formerly.door)?.notice?.(entry, deskAt(formerly.via, host.now()))
+    const notice = formerly && dialectOf(formerly.door)?.notice?.(entry, deskAt(formerly.via))
     if (notice && pushes.spend()) send(notice, formerly.endpoint, formerly.via)
     tell({ event: 'registered', door, name, stage, endpoint, slot, change, sent })
     if (displaced) tell({ event: 'displaced', name: displaced.name, slot, by: name })
@@ -193,10 +173,9 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     if (!dialect || (options.listen[via]?.stunOnly && dialect.door !== 'stun')) return 'unrecognised'
     const request = dialect.decode(bytes)
     if (typeof request === 'string') return request
-    const nowMs = host.now()
-    const answer = dialect.answer(request, from, bytes.length, deskAt(via, nowMs))
+    const answer = dialect.answer(request, from, bytes.length, deskAt(via))
     if (typeof answer === 'string') return answer
-    settle(answer, dialect.door, from, via, nowMs)
+    settle(answer, dialect.door, from, via)
     return answer.refusal ?? 'answered'
   }
 
@@ -251,7 +230,7 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
   const connections = createConnections({
     host,
     converse: from => talkative?.converse?.(from),
-    desk: () => deskAt(0, host.now()),
+    desk: () => deskAt(0),
     listensTo: address => admission.listensTo(address),
     onReply: (reply, from) => talkative && followUp(reply, talkative.door, from),
     onParting: (parting, from, name) => tell({ event: 'parted', parting, from, ...(name !== undefined && { name }) }),
@@ -290,6 +269,29 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
       close()
     },
   })
+
+  /** Without a getter: V8 would look up everything in it as in a Map, some ten times for every datagram. */
+  const desk = {
+    phonebook,
+    now,
+    via: 0,
+    sockets: listeners.bound,
+    splitStages,
+    randomBytes: count => host.randomBytes(count),
+    cookieFor: (from, placement) => secrets.cookie(from, now(), placement),
+    isCookieOf: (cookie, from, placement) => secrets.isCookieOf(cookie, from, now(), placement),
+    claimHolds(claim, sig, from) {
+      if (options.classic) return 'no' // as the older server: names have no owners
+      if (!listeners.isOwn(claim.to)) {
+        tell({ event: 'dialled-elsewhere', name: claim.name, from, to: claim.to })
+        return 'no'
+      }
+      if (!admission.mayVerify(from.address, now)) return 'later'
+      return claimHolds(claim, sig) ? 'yes' : 'no'
+    },
+    pairToken: secrets.pairToken,
+    allowance: (payer, bytesIn, standing) => admission.allowance(payer, bytesIn, standing, now),
+  } satisfies Desk as Desk & { via: number }
 
   return {
     get endpoints() {

@@ -1,5 +1,6 @@
 // Law: a box between two segments and nothing more: what it does with a datagram follows from its profile, its tables
 // and the world's seed. Every datagram it drops is recorded with its name and the rule; so is every one it translates.
+import { familyOf } from '../endpoint.ts'
 import type { NatProfile } from '../nat-profile.ts'
 import { type Mappings, createMappings } from './mappings.ts'
 import type { Attachment, Box, Datagram, Segment } from './segment.ts'
@@ -25,7 +26,7 @@ export type Nat = Box & {
   readonly mappings: Mappings
 }
 
-/** Becomes the gateway of the segment inside. */
+/** Becomes the gateway of the segment inside, for the family of its address in there. */
 export const createNat = ({ name, profile, most = 65_536, ...options }: NatOptions): Nat => {
   if (profile.kind === 'public') throw new RangeError(`${name}: a public host has no box`)
   const { world } = options.outside
@@ -90,6 +91,6 @@ export const createNat = ({ name, profile, most = 65_536, ...options }: NatOptio
   }
   const inside = options.inside.attach(nat, [options.insideAddress])
   const outside = options.outside.attach(nat, options.outsideAddresses)
-  options.inside.gateway = inside
+  options.inside.gateways.set(familyOf(options.insideAddress), inside)
   return { ...nat, profile, inside, outside, mappings }
 }

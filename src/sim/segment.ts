@@ -1,6 +1,6 @@
 // Law: no hosts, no sockets. A segment is one network, the internet or a LAN, that carries datagrams between the boxes
 // attached to it: hosts, and boxes with a foot in two segments that translate between them.
-import { type Endpoint, isCanonical } from '../endpoint.ts'
+import { type Endpoint, type Family, familyOf, isCanonical } from '../endpoint.ts'
 import { copyDelays, perfectLink, type LinkOptions } from './link.ts'
 import type { Random } from './random.ts'
 import type { TcpPart } from './tcp-end.ts'
@@ -84,8 +84,8 @@ export class Segment {
   readonly #link: LinkOptions
   readonly #path: Path | undefined
   readonly #byAddress = new Map<string, Attachment>()
-  /** Gets what is for no address of this segment. */
-  gateway: Attachment | undefined
+  /** Of each address family, who gets what is for no address of this segment. */
+  readonly gateways = new Map<Family, Attachment>()
 
   constructor(world: World, { name, link, path, hops = 0 }: SegmentOptions) {
     this.world = world
@@ -110,11 +110,11 @@ export class Segment {
     for (const address of attachment.addresses) {
       if (this.#byAddress.get(address) === attachment) this.#byAddress.delete(address)
     }
-    if (this.gateway === attachment) this.gateway = undefined
+    for (const [family, gateway] of this.gateways) if (gateway === attachment) this.gateways.delete(family)
   }
 
   carry(datagram: Datagram, from: Attachment): void {
-    const to = this.#byAddress.get(datagram.to.address) ?? this.gateway
+    const to = this.#byAddress.get(datagram.to.address) ?? this.gateways.get(familyOf(datagram.to.address))
     if (!from.online) return this.#drop(datagram, from, 'offline')
     if (!from.attached || !to || to === from) return this.#drop(datagram, from, 'no-such-address')
     // It dies at a router in between, not at the box that sent it.

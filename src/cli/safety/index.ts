@@ -1,4 +1,5 @@
 // The figures that are measured with processes and sockets.
+import { crowd } from './crowd.ts'
 import { ending } from './ending.ts'
 import type { ProcessFigure } from './figure.ts'
 import { delay, evictionOnSockets, meetingOnSockets, memory } from './floods.ts'
@@ -11,4 +12,5 @@ export const processFigures: readonly ProcessFigure[] = [
   delay,
   restart,
   ending,
+  crowd,
 ]

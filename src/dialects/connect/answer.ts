@@ -29,7 +29,7 @@ export const connect: Dialect<ConnectRequest> = {
   ],
 
   answer(request, from, bytesIn, desk) {
-    const { phonebook: book, nowMs, via } = desk
+    const { phonebook: book, via } = desk
     const { id } = request
     const guest: Payer = { endpoint: from, creditBytes: 0 }
     const says = (answer: ConnectAnswer, payer = guest): Answer => {
@@ -47,7 +47,7 @@ export const connect: Dialect<ConnectRequest> = {
         door: 'connect',
         via,
       } as const
-      const registered = book.register(registration, nowMs)
+      const registered = book.register(registration, desk.now())
       return { ...says({ verb: 'REGISTERED', address: from.address }, registered.entry), registered }
     }
     const source = book.find(id)

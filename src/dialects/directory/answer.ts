@@ -19,7 +19,7 @@ export const createDirectory = (): Dialect<BindRequest> => {
     recognises: bytes => members.byToken.has(decodeBind(bytes) ?? ''),
     decode: bytes => ({ token: decodeBind(bytes) ?? '' }),
 
-    answer({ token }, from, bytesIn, { phonebook: book, nowMs, via, allowance }) {
+    answer({ token }, from, bytesIn, { phonebook: book, now, via, allowance }) {
       const member = members.byToken.get(token)
       if (!member) return 'unrecognised'
       const registration = {
@@ -31,7 +31,7 @@ export const createDirectory = (): Dialect<BindRequest> => {
         door: 'directory',
         via,
       } as const
-      const registered = book.register(registration, nowMs)
+      const registered = book.register(registration, now())
       allowance(registered.entry, bytesIn, 'older')
       const answer = { datagrams: [], payer: registered.entry, standing: 'older', registered } as const
       // A connection loses nothing: it is said once.

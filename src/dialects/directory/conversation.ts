@@ -69,7 +69,8 @@ export const converse = (from: Endpoint, members: Members, listing: Listing): Co
   let member: Member | undefined
 
   const named = (nick: string, desk: Desk): Reply => {
-    const { phonebook: book, nowMs } = desk
+    const { phonebook: book } = desk
+    const nowMs = desk.now()
     const problem = nameProblem(nick)
     if (problem) return says(error(problem === 'too-long' ? 'name-too-long' : problem), ask)
     book.expire(nowMs)
@@ -87,7 +88,8 @@ export const converse = (from: Endpoint, members: Members, listing: Listing): Co
     return { ...says({ verb: 'WELCOME', nick, token: member.token }), asked: { verb: 'WELCOME', name: nick } }
   }
 
-  const queried = (nick: string, own: Entry | undefined, { phonebook: book, nowMs }: Desk): Reply => {
+  const queried = (nick: string, own: Entry | undefined, { phonebook: book, now }: Desk): Reply => {
+    const nowMs = now()
     book.expire(nowMs)
     const peer = book.find(nick)
     if (!peer || !canReach(own?.endpoint ?? from, peer.endpoint)) return says({ verb: 'UNKNOWN', nick })

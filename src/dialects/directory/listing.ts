@@ -19,7 +19,8 @@ export const createListing = (): Listing => {
   let second = 0
   let madeInSecond = 0
   return {
-    for(endpoint, { phonebook: book, nowMs }) {
+    for(endpoint, { phonebook: book, now }) {
+      const nowMs = now()
       if (Math.floor(nowMs / 1000) !== second) madeInSecond = 0
       second = Math.floor(nowMs / 1000)
       book.expire(nowMs)

@@ -39,7 +39,7 @@ export const createNumbered = (): Dialect<NumberedRequest> => {
     samples,
 
     answer(request, from, bytesIn, desk) {
-      const { phonebook: book, nowMs, via } = desk
+      const { phonebook: book, via } = desk
       const known = book.numberedAt(from)
       const payer: Payer = known ?? { endpoint: from, creditBytes: 0 }
       const says = (answer: NumberedAnswer): Answer => ({ datagrams: [encodeNumberedAnswer(answer)], payer, standing })
@@ -56,7 +56,7 @@ export const createNumbered = (): Dialect<NumberedRequest> => {
           door: 'numbered',
           via,
         } as const
-        const registered = book.register(registration, nowMs)
+        const registered = book.register(registration, desk.now())
         return { ...says({ verb: 'REGISTER_ACK', id: name }), registered, asked: { ...asked, name } }
       }
       if (!known) return says({ verb: 'ERROR', reason: 'not registered' })

@@ -36,9 +36,10 @@ export const phonebook: Dialect<RegistrationRequest> = {
 
   answer(asked, from, bytesIn, desk) {
     const request = desk.splitStages && !asked.newer ? splitStage(asked) : asked
-    const { phonebook: book, nowMs, via } = desk
+    const { phonebook: book, via } = desk
     const { name, stage, newer, seek, hosts, nat: hint } = request
     if (book.isKept(name, stage, 'phonebook')) return 'kept-name'
+    const nowMs = desk.now()
     book.expire(nowMs)
     const known = book.find(name, stage)
     const right = rightTo(known, request, from, desk)
@@ -77,7 +78,7 @@ export const phonebook: Dialect<RegistrationRequest> = {
 
   introduce(receiver, entries, desk) {
     const { count } = desk.phonebook
-    const reachable = entries.filter(entry => canReach(receiver.endpoint, entry.endpoint))
+    const reachable = entries.filter(entry => isOfUse(entry, receiver))
     if (!receiver.newer) return reachable.map(entry => cachedOf(entry, count).plain)
     const packer = createPacker(unlimited)
     for (const entry of reachable) packer.add(formatLine(entry, count, shownTo(receiver, entry, desk)))
@@ -156,7 +157,7 @@ const pack = (
   const key = entry.claim === undefined ? undefined : entry.key
   const alternates = alternatesOf(desk)
   packer.add(formatLine(entry, count, { newer: true, proven: entry.proven, key, cookie, alternates }))
-  if (sought && sought !== entry && canReach(entry.endpoint, sought.endpoint)) {
+  if (sought && sought !== entry && isOfUse(sought, entry)) {
     packer.add(formatLine(sought, count, shownTo(entry, sought, desk)))
   }
   for (const other of rest) {
@@ -219,15 +220,25 @@ const createPacker = ({ datagrams: most, bytes: mostBytes, headerBytes }: Allowa
 
 /** What stands behind the fifth field, for this receiver: candidates and token are for mutual seekers alone. */
 const shownTo = (receiver: Entry, entry: Entry, desk: Desk): LineFields => {
-  const mutual = receiver.seek === entry.name && entry.seek === receiver.name && receiver.stage === entry.stage
+  const mutual = isMutual(receiver, entry)
   return {
     newer: entry.newer,
     proven: entry.proven,
     key: entry.key,
     ...(mutual && receiver.proven && entry.proven && { pair: desk.pairToken(receiver, entry) }),
-    ...(mutual && { hosts: entry.hosts.filter(host => canReach(receiver.endpoint, host)), nat: entry.hint }),
+    ...(mutual && { hosts: entry.hosts.filter(host => reaches(receiver, host)), nat: entry.hint }),
   }
 }
+
+const isMutual = (a: Entry, b: Entry): boolean => a.seek === b.name && b.seek === a.name && a.stage === b.stage
+
+/** A newer client has the family that it came over, and one that it offers a candidate of. */
+const reaches = (receiver: Entry, { address }: Endpoint): boolean =>
+  [receiver.endpoint, ...receiver.hosts].some(own => familyOf(own.address) === familyOf(address))
+
+const isOfUse = (entry: Entry, receiver: Entry): boolean =>
+  canReach(receiver.endpoint, entry.endpoint) ||
+  (receiver.newer && entry.newer && isMutual(receiver, entry) && reaches(receiver, entry.endpoint))
 
 /** What the same state of an entry and of the book makes again and again. */
 type Cached = {

@@ -9,7 +9,7 @@ import { type Decoded, type Message, binding, isRfc3489 } from './message.ts'
 export const describe = (message: Message | Decoded): string => {
   const { class: kind, method, transactionId, attributes } = message
   const words = [method === binding ? 'Binding' : `method ${showType(method)}`, kind]
-  words.push(isRfc3489(message) ? `${hex(transactionId)} (RFC 3489)` : hex(transactionId.subarray(4)))
+  words.push(isRfc3489(transactionId, 0) ? `${hex(transactionId)} (RFC 3489)` : hex(transactionId.subarray(4)))
   for (const { name, value } of attributes) words.push(name, rowOf(name).show(value))
   if ('unknown' in message) words.push(...message.unknown.map(type => `unknown ${showType(type)}`))
   return visible(words.join(' '))

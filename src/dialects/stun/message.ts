@@ -7,7 +7,8 @@ import {
   nameOf,
   rowOf,
 } from './attributes.ts'
-import { aligned, allocate, putUint16, putUint32, uint16, uint32, viewOf } from './bytes.ts'
+import type { Form } from './forms.ts'
+import { aligned, copyOf, putUint16, putUint32, uint16, uint32, viewOf } from './bytes.ts'
 import { fingerprintHolds } from './integrity.ts'
 
 const classes = ['request', 'indication', 'success response', 'error response'] as const
@@ -26,6 +27,9 @@ export type Decoded = Message & {
   /** The types of comprehension-required attributes that we do not understand, each once. */
   readonly unknown: readonly number[]
 }
+
+/** What its sender says. The transaction id is left in the bytes: a view of it costs as much as to read all of a request. */
+export type Read = Omit<Decoded, 'transactionId'> & { readonly bytes: Uint8Array }
 
 /** Why bytes are no message. An attribute that is comprehension-optional and can't be read is only left out. */
 export type StunRefusal = 'not-stun' | 'bad-attribute' | 'too-many-attributes' | 'bad-fingerprint'
@@ -47,7 +51,8 @@ export const isStun = (bytes: Uint8Array): boolean =>
   uint16(bytes, 2) === bytes.length - headerLength &&
   (uint32(bytes, 4) === magicCookie || uint16(bytes, 0) === bindingRequest)
 
-export const isRfc3489 = ({ transactionId }: Message): boolean => uint32(transactionId, 0) !== magicCookie
+/** `at`: where the transaction id begins. */
+export const isRfc3489 = (bytes: Uint8Array, at: number): boolean => uint32(bytes, at) !== magicCookie
 
 /** `random`: 12 bytes. */
 export const newTransactionId = (random: Uint8Array): Uint8Array => {
@@ -58,13 +63,23 @@ export const newTransactionId = (random: Uint8Array): Uint8Array => {
 }
 
 export const decode = (bytes: Uint8Array): Decoded | StunRefusal => {
+  const message = read(bytes)
+  if (typeof message === 'string') return message
+  const { class: kind, method, attributes, unknown } = message
+  return { class: kind, method, transactionId: viewOf(bytes, 4, 16), attributes, unknown }
+}
+
+const none: readonly never[] = []
+
+export const read = (bytes: Uint8Array): Read | StunRefusal => {
   if (!isStun(bytes)) return 'not-stun'
   const type = uint16(bytes, 0)
+  if (bytes.length === headerLength)
+    return { class: classOf(type), method: methodOf(type), attributes: none, unknown: none, bytes }
   const attributes: Attribute[] = []
   const unknown: number[] = []
   const refusal = readAttributes(bytes, attributes, unknown)
-  if (refusal) return refusal
-  return { class: classOf(type), method: methodOf(type), transactionId: viewOf(bytes, 4, 16), attributes, unknown }
+  return refusal ?? { class: classOf(type), method: methodOf(type), attributes, unknown, bytes }
 }
 
 /** In their order; behind one of them only the later ones count, whatever else stands there (RFC 8489 s.14.5, s.14.6). */
@@ -99,46 +114,59 @@ const readAttributes = (bytes: Uint8Array, attributes: Attribute[], unknown: num
   return undefined
 }
 
-/** Up to here a loop copies faster than a view is made to copy from. */
-const shortMessage = 128
-
-/** The message is written here and then copied: its length is known at the end, and nothing else has to be allocated. */
-const draft = new Uint8Array(longestMessage)
+/** A message is written here and then copied: its length is known at the end, and nothing else has to be allocated. */
+const draft = new Uint8Array(aligned(longestMessage))
+const draftWords = new Uint32Array(draft.buffer)
 
 /** Without a seal: see integrity.ts. Throws a RangeError for what no datagram can hold. */
 export const encode = ({ class: kind, method, transactionId, attributes }: Message): Uint8Array => {
-  draft.set(transactionId, 4)
-  let at = headerLength
-  for (const { name, value } of attributes) {
-    const row = rowOf(name)
-    let end = row.write(draft, at + 4, value)
-    putUint16(draft, at, row.type)
-    putUint16(draft, at + 2, end - at - 4)
-    for (at = aligned(end); end < at; end++) draft[end] = 0
-    if (at > longestMessage) throw new RangeError(`a STUN message of more than ${longestMessage} bytes`)
-  }
-  putUint16(draft, 0, typeOf(kind, method))
-  putUint16(draft, 2, at - headerLength)
-  const bytes = allocate(at)
-  if (at > shortMessage) bytes.set(viewOf(draft, 0, at))
-  else for (let i = 0; i < at; i++) bytes[i] = draft[i] as number
-  return bytes
+  let at = begin(transactionId, 0)
+  for (const { name, value } of attributes) at = put(rowOf(name), value, at)
+  return finish(typeOf(kind, method), at)
+}
+
+/** `encode` in steps, for the answers of a server. Copies a transaction id, and says where the first attribute is `put`. */
+export const begin = (from: Uint8Array, idAt: number): number => {
+  for (let i = 0; i < 16; i++) draft[4 + i] = from[idAt + i] ?? 0
+  return headerLength
+}
+
+/** Where the next attribute is put, or the message ends. */
+export const put = <Value>(row: Form<Value> & { readonly type: number }, value: Value, at: number): number => {
+  let end = row.write(draft, at + 4, value)
+  putUint16(draft, at, row.type)
+  putUint16(draft, at + 2, end - at - 4)
+  const next = aligned(end)
+  for (; end < next; end++) draft[end] = 0
+  if (next > longestMessage) throw new RangeError(`a STUN message of more than ${longestMessage} bytes`)
+  return next
+}
+
+export const finish = (type: number, length: number): Uint8Array => {
+  putUint16(draft, 0, type)
+  putUint16(draft, 2, length - headerLength)
+  return copyOf(draftWords, length)
 }
 
 // The bits of the class stand between those of the method (RFC 8489 s.5, figure 3): MMMMM C1 MMM C0 MMMM.
 const classOf = (type: number): Class => classes[((type >> 7) & 2) | ((type >> 4) & 1)] ?? 'request'
 const methodOf = (type: number): number => ((type >> 2) & 0xf80) | ((type >> 1) & 0x70) | (type & 0xf)
-const typeOf = (kind: Class, method: number): number => {
+export const typeOf = (kind: Class, method: number): number => {
   const bits = classes.indexOf(kind)
   return ((method & 0xf80) << 2) | ((bits & 2) << 7) | ((method & 0x70) << 1) | ((bits & 1) << 4) | (method & 0xf)
 }
 
 /** The value of the first attribute of that name: further ones are duplicates (RFC 8489 s.14). */
-export const first = <Name extends AttributeName>({ attributes }: Message, name: Name): ValueOf<Name> | undefined => {
+export const first = <Name extends AttributeName>(
+  { attributes }: Pick<Message, 'attributes'>,
+  name: Name,
+): ValueOf<Name> | undefined => {
   for (const attribute of attributes) if (attribute.name === name) return attribute.value as ValueOf<Name>
   return undefined
 }
 
 /** All values, where docs/dialects.md lets an attribute be repeated. */
-export const every = <Name extends AttributeName>({ attributes }: Message, name: Name): ValueOf<Name>[] =>
-  attributes.filter(attribute => attribute.name === name).map(({ value }) => value as ValueOf<Name>)
+export const every = <Name extends AttributeName>(
+  { attributes }: Pick<Message, 'attributes'>,
+  name: Name,
+): ValueOf<Name>[] => attributes.filter(attribute => attribute.name === name).map(({ value }) => value as ValueOf<Name>)

@@ -13,8 +13,10 @@ import { sleeping } from './suspending.ts'
 import { takeovers } from './takeovers.ts'
 
 export const worldFigures: readonly WorldFigure[] = [
-  amplificationStrict,
-  amplificationByDefault,
+  amplificationStrict('4'),
+  amplificationStrict('6'),
+  amplificationByDefault('4'),
+  amplificationByDefault('6'),
   classroom,
   meetingInFlood,
   outputsAsInputs,
@@ -24,7 +26,8 @@ export const worldFigures: readonly WorldFigure[] = [
   eviction,
   takeovers,
   goodManners,
-  meetingWithLoss,
+  meetingWithLoss('4'),
+  meetingWithLoss('6'),
   serverThatMoves,
   clientThatMoves,
   soaking,

@@ -33,6 +33,8 @@ const newer = words('bob v=2 seek=alice'.padEnd(400))
 const victim = (port = 7000, last = 66): Endpoint => ({ address: `192.0.2.${last}`, port })
 const below = (random: Random, most: number): number => Math.floor(random.next() * most)
 
+const hostsOf = (numbers: readonly number[]): string => numbers.map(n => ` host=[2001:db8:f::${n}]:7000`).join('')
+
 const check = (random: Random): Uint8Array =>
   encodePeerMessage({
     type: 'check',
@@ -44,13 +46,13 @@ const check = (random: Random): Uint8Array =>
   })
 
 /** A host that keeps its registration proven, and never says a word to its peer. */
-const mute = ({ stage }: Rig, last: number): (() => void) => {
+const mute = ({ stage }: Rig, last: number, more = (): string => ''): (() => void) => {
   const socket = stage.world.host({ address: victim(0, last).address, name: `mute ${last}` }).udp({ port: 7000 })
   let cookie = ''
   socket.onDatagram((bytes, { address }) => {
     if (address === serverAddress) cookie = /,cookie=([\w-]+)/.exec(new TextDecoder().decode(bytes))?.[1] ?? cookie
   })
-  return () => socket.send(words(`bob v=2 seek=alice${cookie && ` cookie=${cookie}`}`), serverEndpoint)
+  return () => socket.send(words(`bob v=2 seek=alice${more()}${cookie && ` cookie=${cookie}`}`), serverEndpoint)
 }
 
 const attacks: readonly Attack[] = [
@@ -86,6 +88,24 @@ const attacks: readonly Attack[] = [
       const both = [mute(rig, 66), mute(rig, 67)]
       return () => both[rig.number() % 2]?.()
     },
+  },
+  {
+    story: 'a proven one that names others over IPv6',
+    checks: 20,
+    begin: rig => mute(rig, 66, () => hostsOf([1, 2, 3, 4])),
+  },
+  {
+    story: 'a proven one that names other ones over IPv6 each time',
+    checks: 20,
+    begin: rig => mute(rig, 66, () => hostsOf([0, 0, 0, 0].map(() => below(rig.random, 200)))),
+  },
+  {
+    story: 'an unproven one that names others over IPv6',
+    checks: 3,
+    begin:
+      ({ forge }) =>
+      () =>
+        forge(words(`bob v=2 seek=alice${hostsOf([1, 2, 3, 4])}`.padEnd(400)), victim()),
   },
   {
     story: 'silent, an older program',
@@ -139,7 +159,7 @@ type Watched = { times: number[]; bytes: number[]; from: number; sum: number; as
 
 /** The most that went to one address in a window, as a share of what may; the most addresses at once. */
 const worstOf = (attack: Attack, hours: number): { share: number; atOnce: number; sent: number; excess: boolean } => {
-  const stage = createStage({ seed: 1, trace: false, keepEvents: false, link: { latencyMs: 10 } })
+  const stage = createStage({ seed: 1, ip: 'both', trace: false, keepEvents: false, link: { latencyMs: 10 } })
   const { world } = stage
   const watched = new Map<string, Watched>()
   const at = (address: string): Watched => {

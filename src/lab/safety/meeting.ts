@@ -6,16 +6,16 @@ import type { WorldFigure } from './figure.ts'
 /** For each end of a way. */
 const tenthLost = 1 - Math.sqrt(0.9)
 
-export const meetingWithLoss: WorldFigure = {
+export const meetingWithLoss = (ip: '4' | '6'): WorldFigure => ({
   id: 'R2',
-  promised: '10 % loss: >= 99 % connect within 2 s of the later start, all within 5 s',
+  promised: `10 % loss${ip === '6' ? ', IPv6' : ''}: >= 99 % connect within 2 s of the later start, all within 5 s`,
   measure(size) {
     const seeds = size === 'whole' ? 1000 : 200
     const times: number[] = []
     for (let seed = 1; seed <= seeds; seed++) {
       const random = seededRandom(seed, 'story')
       const link = { latencyMs: random.next() * 60, jitterMs: random.next() * 20, loss: tenthLost }
-      const stage = createStage({ seed, trace: false, link })
+      const stage = createStage({ seed, ip, trace: false, link })
       stage.startServer()
       const alice = stage.startClient('alice', 'bob')
       const laterMs = random.next() * 8000
@@ -33,4 +33,4 @@ export const meetingWithLoss: WorldFigure = {
       pass: inTime >= 0.99 * seeds && at(1) <= 5000,
     }
   },
-}
+})
