@@ -190,7 +190,7 @@ t.test('the window says what a set of all numbers would say', async () => {
 t.test('datagrams may be lost, doubled and overtaken; each is taken once', async t => {
   const [a, b] = line()
   const random = seededRandom(1, 'line')
-  const sealed = Array.from({ length: 3000 }, (_, i) => a.seal(words('head'), words(`message ${i}`)) ?? none)
+  const sealed = Array.from({ length: 3000 }, (_, i) => a.seal(words('head'), 7, words(`message ${i}`)) ?? none)
   t.equal(sealed[0]?.length, 4 + 'message 0'.length + sealLength)
   const arriving = sealed
     .flatMap(message => (random.next() < 0.2 ? [] : random.next() < 0.2 ? [message, message] : [message]))
@@ -198,7 +198,8 @@ t.test('datagrams may be lost, doubled and overtaken; each is taken once', async
     .sort((x, y) => x.at - y.at)
   const taken = arriving.flatMap(({ message }) => {
     const payload = b.open(message, 4)
-    return payload ? [new TextDecoder().decode(payload)] : []
+    if (payload) t.equal(payload[0], 7)
+    return payload ? [new TextDecoder().decode(payload.subarray(1))] : []
   })
   t.equal(taken.length, new Set(arriving.map(({ message }) => message)).size)
   t.equal(new Set(taken).size, taken.length)
@@ -207,7 +208,7 @@ t.test('datagrams may be lost, doubled and overtaken; each is taken once', async
 
 t.test('a new key after 2^16 messages, on both sides, through loss and over the border', async t => {
   const [a, b] = line()
-  const send = (): Uint8Array => a.seal(none, words('x')) ?? none
+  const send = (): Uint8Array => a.seal(none, 7, words('x')) ?? none
   const skip = (count: number): void => {
     for (let i = 0; i < count; i++) send()
   }
@@ -229,7 +230,7 @@ t.test('a new key after 2^16 messages, on both sides, through loss and over the 
 
 t.test('nothing forged is taken: the head, the number, the text and the tag all count', async t => {
   const [a, b] = line()
-  const genuine = a.seal(words('head'), words('the quick brown fox')) ?? none
+  const genuine = a.seal(words('head'), 7, words('the quick brown fox')) ?? none
   for (let bit = 0; bit < 8 * genuine.length; bit++) {
     const hurt = genuine.map((byte, i) => (i === bit >> 3 ? byte ^ (1 << (bit & 7)) : byte))
     if (b.open(hurt, 4)) t.fail(`bit ${bit}`)

@@ -24,16 +24,14 @@ Options:
   -c, --contact PEER     the name of whom I want to reach
       --dialect DIALECT  how the server is spoken to: phonebook (default), connect, stun,
                          directory, numbered
-      --identity FILE    who I am: the key that owns my name there, and by which PEER knows me (made on
-                         first use, one for each name, in ~/.local/state/stage-manager/identities)
+      --identity FILE    who I am: the key that owns my name, and that PEER knows me by (one for each
+                         name, made on first use, in ~/.local/state/stage-manager/identities)
       --anonymous        nobody in particular: without a key
-      --require-encryption  say nothing to a peer without a key (a peer that was met with one is held
-                         to it anyway)
+      --require-encryption  say nothing to a peer that shows no key
       --forget PEER      forget the key that PEER was met with
       --stage STAGE      meet in a room of this name: one sees only those who are in it
-      --stage-secret-file FILE  meet in a stage of those who know the secret in there; or
-      --stage-secret SECRET  the secret itself, which others on this machine can see; or STAGE_SECRET
-                         in the environment
+      --stage-secret-file FILE  meet in a stage of those who know the secret in there
+      --stage-secret SECRET  the same, but others on this machine can see it; or $STAGE_SECRET
       --exit-on-connect  end one second after both sides have heard each other
       --timeout SECONDS  give up when not connected by then (never)
       --interval SECONDS ask the server this often while looking for the peer (1, later 3)

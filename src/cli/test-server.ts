@@ -25,8 +25,8 @@ Options:
       --dialects A,B     speak these only: phonebook, connect, stun, directory, numbered (all)
       --older-ports      listen on 8000, 9090 and 9999 too, where other older programs look
       --stages           read an older client's name@stage as a name on a stage of its own
-      --public ADDRESS   clients dial it under this address (and :PORT) too, as behind a NAT: without it
-                         nobody can own a name there; may be repeated
+      --public ADDRESS   clients dial it under this address (and :PORT) too, as behind a NAT:
+                         else nobody can own a name there; may be repeated
       --allow NETWORK    answer only these addresses (192.0.2.0/24); may be repeated
       --deny NETWORK     never answer these; may be repeated
       --strict           no courtesy for older clients: nobody who has not shown that he hears

@@ -5,8 +5,8 @@ import {
   type PeerMessage,
   type Tag,
   decodeInner,
-  encodeInner,
   encodePeerMessage,
+  innerKind,
   sealedHead,
   sealedHeadFor,
 } from '../dialects/phonebook/peer.ts'
@@ -74,6 +74,7 @@ export class PrivateLine {
   #asked: Asked | undefined
   #answered: Answered | undefined
   #up: Up | undefined
+  #head: Uint8Array = none
   #hello: Repeated | undefined
   /** Says that we are there, until the peer says something: what was lost on the way would leave it waiting. */
   #greeting: (Repeated & { left: number }) | undefined
@@ -135,7 +136,7 @@ export class PrivateLine {
   }
 
   seal(inner: Inner): Uint8Array | undefined {
-    return this.#up?.transport.seal(sealedHeadFor(this.#up.tag), encodeInner(inner))
+    return this.#up?.transport.seal(this.#head, innerKind(inner), inner.payload)
   }
 
   /** The peer has said goodbye; should it come back, it begins anew. */
@@ -272,6 +273,7 @@ export class PrivateLine {
 
   #rise({ tag, transport }: Up): void {
     this.#up = { tag, transport }
+    this.#head = sealedHeadFor(tag)
     this.#stuckAtMs = Infinity
   }
 }

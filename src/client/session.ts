@@ -3,8 +3,9 @@ import { type Endpoint, sameEndpoint } from '../endpoint.ts'
 import type { Path } from './paths.ts'
 import { consentCheckMs, consentLostMs, consentRetryMs, keepaliveMs, silenceMs, textKeepaliveMs } from './schedule.ts'
 
-/** So many messages in a second are a talk; so long a pause in it is worth a question. */
-const [lively, livelyMs, doubtMs] = [4, 1000, 350]
+/** So many messages in a second are a talk; a pause in it that is so much longer than usual is worth a question. */
+const [lively, livelyMs] = [4, 1000]
+const [longPause, shortestPauseMs] = [2.5, 200]
 /** Sequence numbers further back than this are taken for duplicates. */
 const windowSize = 64
 
@@ -19,7 +20,9 @@ export class Session {
   #heardHereMs: number
   #consentMs: number
   #checkedMs: number
-  #heardBefore: readonly number[] = []
+  /** When the last ones came, in turn. */
+  readonly #heardAt: number[] = Array.from({ length: lively }, () => -Infinity)
+  #turn = 0
   #highest: number | undefined
   #seen = new Set<number>()
 
@@ -54,7 +57,8 @@ export class Session {
 
   heard(from: Endpoint, nowMs: number): void {
     this.#heardMs = nowMs
-    this.#heardBefore = [nowMs, ...this.#heardBefore.slice(0, lively - 1)]
+    this.#turn = (this.#turn + 1) % lively
+    this.#heardAt[this.#turn] = nowMs
     if (sameEndpoint(from, this.endpoint)) this.#heardHereMs = nowMs
   }
 
@@ -71,9 +75,11 @@ export class Session {
 
   /** A lively talk that falls silent from one moment to the next may be a NAT that has forgotten; asked once for each silence. */
   get #doubtMs(): number {
-    const first = this.#heardBefore[lively - 1]
-    const wasLively = this.isPrivate && first !== undefined && this.#heardMs - first <= livelyMs
-    return wasLively && this.#checkedMs < this.#heardMs ? this.#heardMs + doubtMs : Infinity
+    const first = this.#heardAt[(this.#turn + 1) % lively] ?? -Infinity
+    if (!this.isPrivate || this.#checkedMs >= this.#heardMs) return Infinity
+    const usualMs = (this.#heardMs - first) / (lively - 1)
+    if (this.#heardMs - first > livelyMs) return Infinity
+    return this.#heardMs + Math.max(shortestPauseMs, longPause * usualMs)
   }
 
   checked(nowMs: number): void {

@@ -7,34 +7,31 @@ export const tagLength = 16
 const algorithm = 'chacha20-poly1305'
 const options = { authTagLength: tagLength }
 
+/** For one call at a time: the cipher keeps a copy. */
+const nonce = new Uint8Array(12)
+const nonceView = new DataView(nonce.buffer)
+
 /** 32 bits of zeros and the 64 of `n`, little-endian. */
 const nonceOf = (n: number): Uint8Array => {
-  const bytes = new Uint8Array(12)
-  const view = new DataView(bytes.buffer)
-  view.setUint32(4, n % 2 ** 32, true)
-  view.setUint32(8, Math.floor(n / 2 ** 32), true)
-  return bytes
+  nonceView.setUint32(4, n % 2 ** 32, true)
+  nonceView.setUint32(8, Math.floor(n / 2 ** 32), true)
+  return nonce
 }
 
-/** Writes ciphertext and tag to `into`, from `at` on. */
-export const encryptInto = (
-  into: Uint8Array,
-  at: number,
-  key: Uint8Array,
-  n: number,
-  ad: Uint8Array,
-  plaintext: Uint8Array,
-): void => {
+/** Encrypts what stands in `message` from `at` on, but for its last bytes, which the tag takes. */
+export const encryptInPlace = (message: Uint8Array, at: number, key: Uint8Array, n: number, ad: Uint8Array): void => {
+  const plaintext = message.subarray(at, message.length - tagLength)
   const cipher = createCipheriv(algorithm, key, nonceOf(n), options)
   if (ad.length > 0) cipher.setAAD(ad, { plaintextLength: plaintext.length })
-  into.set(cipher.update(plaintext), at)
+  message.set(cipher.update(plaintext), at)
   cipher.final()
-  into.set(cipher.getAuthTag(), at + plaintext.length)
+  message.set(cipher.getAuthTag(), message.length - tagLength)
 }
 
 export const encrypt = (key: Uint8Array, n: number, ad: Uint8Array, plaintext: Uint8Array): Uint8Array => {
   const ciphertext = new Uint8Array(plaintext.length + tagLength)
-  encryptInto(ciphertext, 0, key, n, ad, plaintext)
+  ciphertext.set(plaintext)
+  encryptInPlace(ciphertext, 0, key, n, ad)
   return ciphertext
 }
 

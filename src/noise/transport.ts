@@ -1,12 +1,12 @@
 // Law: pure. What two say after their handshake, in datagrams that may be lost, doubled and overtaken: the nonce stands in each of
 // them (Noise s.11.4), none is taken twice, and after 2^16 of them comes the next key (s.11.3).
-import { decrypt, encryptInto, rekey, tagLength } from './chacha-poly.ts'
+import { decrypt, encryptInPlace, rekey, tagLength } from './chacha-poly.ts'
 import type { Keys } from './handshake-state.ts'
 import { ReplayWindow } from './replay-window.ts'
 
 export const nonceLength = 8
-/** What sealing adds to a payload. */
-export const sealLength = nonceLength + tagLength
+/** What sealing adds to a payload: its kind, which nobody else is to know either, is one byte of it. */
+export const sealLength = nonceLength + 1 + tagLength
 
 /** Messages under one key. Both sides count for themselves, so there is nothing to be agreed upon and nothing to be lost. */
 const messagesPerKey = 2 ** 16
@@ -18,9 +18,9 @@ const windowSize = 1024
 const lastNonce = 2 ** 53 - 1
 
 export type Transport = {
-  /** Nonce, ciphertext and tag, behind `head`, which they authenticate too. Undefined once the nonces are used up. */
-  seal(head: Uint8Array, payload: Uint8Array): Uint8Array | undefined
-  /** The payload of a message that begins with a head of `headLength`; undefined where it is forged, or was here before. */
+  /** Nonce, ciphertext of kind and payload, and tag, behind `head`, which they authenticate too. Undefined once the nonces are used up. */
+  seal(head: Uint8Array, kind: number, payload: Uint8Array): Uint8Array | undefined
+  /** Kind and payload of a message that begins with a head of `headLength`; undefined where it is forged, or was here before. */
   open(message: Uint8Array, headLength: number): Uint8Array | undefined
   /** The highest number of what was opened so far; -1 before that. */
   readonly newest: number
@@ -35,19 +35,21 @@ export const createTransport = ({ sending, receiving }: Keys): Transport => {
     get newest() {
       return window.highest
     },
-    seal(head, payload) {
+    seal(head, kind, payload) {
       if (next > lastNonce) return undefined
       const n = next++
+      const key = seals.keyFor(n)
+      if (!key) return undefined
+      seals.keep(n)
       const at = head.length + nonceLength
-      const message = new Uint8Array(at + payload.length + tagLength)
+      const message = new Uint8Array(head.length + sealLength + payload.length)
       message.set(head)
       const view = new DataView(message.buffer, head.length)
       view.setUint32(0, Math.floor(n / 2 ** 32))
       view.setUint32(4, n % 2 ** 32)
-      const key = seals.keyFor(n)
-      if (!key) return undefined
-      seals.keep(n)
-      encryptInto(message, at, key, n, head, payload)
+      message[at] = kind
+      message.set(payload, at + 1)
+      encryptInPlace(message, at, key, n, head)
       return message
     },
     open(message, headLength) {

@@ -149,12 +149,8 @@ export const sealedHeadFor = (tag: Tag): Uint8Array => Uint8Array.from([magic, t
 /** What a sealed message says; its number and the rest of its order are the line's. */
 export type Inner = { readonly type: 'data' | 'keepalive' | 'close'; readonly payload: Uint8Array }
 
-export const encodeInner = ({ type, payload }: Inner): Uint8Array => {
-  const bytes = new Uint8Array(1 + payload.length)
-  bytes[0] = types[type]
-  bytes.set(payload, 1)
-  return bytes
-}
+/** The byte before its payload. */
+export const innerKind = ({ type }: Inner): number => types[type]
 
 export const decodeInner = (bytes: Uint8Array): Inner | undefined => {
   const payload = bytes.subarray(1)

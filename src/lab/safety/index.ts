@@ -5,6 +5,7 @@ import { classroom, eviction, meetingInFlood } from './floods.ts'
 import { hostileServer } from './hostile-server.ts'
 import { bridgedServers, outputsAsInputs } from './loops.ts'
 import { goodManners } from './manners.ts'
+import { forgeries, handshakeInLoss, roaming } from './line.ts'
 import { meetingWithLoss } from './meeting.ts'
 import { clientThatMoves, serverThatMoves } from './moving.ts'
 import { mutations } from './mutations.ts'
@@ -32,4 +33,7 @@ export const worldFigures: readonly WorldFigure[] = [
   clientThatMoves,
   soaking,
   sleeping,
+  handshakeInLoss,
+  roaming,
+  forgeries,
 ]
