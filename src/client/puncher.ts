@@ -211,7 +211,7 @@ export class Puncher {
     if (!opened) return
     const { type, payload, tag, isNewest } = opened
     const known = this.#session
-    this.#candidates.add(from, 'peer-reflexive', nowMs)
+    if (!known || !samePath(known.endpoint, from)) this.#candidates.add(from, 'peer-reflexive', nowMs)
     this.#sign(from, nowMs)
     if (!known?.isPrivate || !known.tag || !sameBytes(known.tag, tag)) this.#establish(from, tag, nowMs)
     const session = this.#session

@@ -137,7 +137,7 @@ export const decodePeerMessage = (bytes: Uint8Array): PeerMessage | undefined =>
       return { type: 'welcome', tag: bytes.slice(2, sealedHead), noise: bytes.slice(sealedHead) }
     case types.sealed:
       if (bytes.length > sealedHead + mostSealed) return undefined
-      return { type: 'sealed', tag: bytes.slice(2, sealedHead), bytes }
+      return { type: 'sealed', tag: bytes.subarray(2, sealedHead), bytes }
     default:
       return undefined
   }
