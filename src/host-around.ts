@@ -13,5 +13,6 @@ export const hostAround = (inner: Host, other: Partial<Host>): Host => ({
   tcpListen: at => inner.tcpListen(at),
   tcpConnect: to => inner.tcpConnect(to),
   descriptorLimit: () => inner.descriptorLimit(),
+  ...(inner.mapPort && { mapPort: inner.mapPort.bind(inner) }),
   ...other,
 })

@@ -57,6 +57,12 @@ export interface TcpListener {
   close(): void
 }
 
+export type PortMappingProtocol = 'UPnP-IGD' | 'NAT-PMP'
+
+/** `endpoint`: what the gateway forwards to us now. `problem`: why it forwards nothing, and what to do about it. */
+export type PortMappingNews =
+  { readonly endpoint: Endpoint; readonly protocol: PortMappingProtocol } | { readonly problem: string }
+
 export interface Host {
   /** Milliseconds of a monotonic clock with an arbitrary origin. */
   now(): number
@@ -77,4 +83,10 @@ export interface Host {
   resolve(name: string, done: (addresses: string[], error?: Error) => void): void
   /** The host's own addresses, loopback left out. */
   addresses(): string[]
+  /**
+   * Asks the gateway to forward one of its UDP ports to this one of ours, and again before it forgets. `onNews` hears what came of
+   * it, and of every change. The returned function takes it back, and calls `done` when that is done or 2 s have passed. A host
+   * without a gateway leaves this out.
+   */
+  mapPort?(port: number, onNews: (news: PortMappingNews) => void): (done: () => void) => void
 }

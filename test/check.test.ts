@@ -7,11 +7,11 @@ import t from 'tap'
 import { drive } from '../src/behavior/drive.ts'
 import { type Evidence, createProbe } from '../src/behavior/probe.ts'
 import { type Verdict, isPunchable, sentenceOf, verdictOf } from '../src/behavior/verdict.ts'
-import { gatewayIn } from '../src/cli/gateway.ts'
 import { isRight, wordsIn } from '../src/cli/other-testers.ts'
 import type { Attribute } from '../src/dialects/stun/attributes.ts'
 import { type Decoded, binding, decode, encode, first } from '../src/dialects/stun/message.ts'
 import type { Endpoint } from '../src/endpoint.ts'
+import { gatewayIn } from '../src/host/gateway.ts'
 import { kernelAvailability } from '../src/kernel/available.ts'
 import type { PlanOptions } from '../src/kernel/plan.ts'
 import { type KernelTopology, raiseTopology } from '../src/kernel/topology.ts'
@@ -228,10 +228,11 @@ t.test('the command: mistakes, silence, and a server with two addresses', async 
   )
   const alone = start('test-server', ['-p', String(port), '--host', '127.0.0.3'])
   await Promise.all([server.until(/ready/), alone.until(/ready/)])
-  const [help, noServer, longest, silence, text, json, one] = await Promise.all([
+  const [help, noServer, longest, noSix, silence, text, json, one] = await Promise.all([
     run('check', '--help'),
     run('check'),
     run('check', '-s', '127.0.0.1', '--longest', '9'),
+    run('check', '-s', '127.0.0.1', '--ip', '6'),
     run('check', '-s', '127.0.0.1', '-p', String(nobody)),
     run('check', '-s', '127.0.0.1', '-p', String(port)),
     run('check', '-s', '127.0.0.1', '-p', String(port), '--json'),
@@ -240,6 +241,7 @@ t.test('the command: mistakes, silence, and a server with two addresses', async 
   t.match([help.code, help.stdout], [0, /^Usage: nat-lab check -s HOST/])
   t.match([noServer.code, noServer.stderr], [2, /which server\?.*-s/])
   t.match([longest.code, longest.stderr], [2, /--longest/])
+  t.match([noSix.code, noSix.stderr], [3, /^nat-lab: no IPv6 address of "127\.0\.0\.1"\n$/])
   t.match([silence.code, silence.stdout], [3, new RegExp(`^No answer from 127.0.0.1:${nobody}:.*\n$`)])
   t.match(
     [text.code, text.stdout],
@@ -360,6 +362,23 @@ t.test('behind NATs in the kernel', { skip: 'why' in available ? available.why :
   const { lifetime } = (await lived).said as { lifetime: Record<'exchange' | 'stream', { seconds: number }> }
   t.ok(Math.abs(lifetime.exchange.seconds - 5) <= 1, `${lifetime.exchange.seconds} s after one exchange`)
   t.ok(Math.abs(lifetime.stream.seconds - 10) <= 1, `${lifetime.stream.seconds} s as a stream`)
+})
+
+t.test('where IPv4 is hard and IPv6 works, that is said too', async t => {
+  const verdicts = [
+    ['symrand', 'works', / Over IPv6 nothing is translated: there it works with every peer that has IPv6 too\.$/],
+    ['symrand', 'no answer', /a relay\.$/],
+    ['portrest', 'works', /with most peers\.$/],
+  ] as const
+  for (const [name, is, sentence] of verdicts) {
+    const { verdict, evidence } = probeWith(profileNamed(name), honest)
+    if (!evidence) return t.fail('no end')
+    const unknown = { is: 'unknown' as const, because: '' }
+    const found = { tried: [{ address: A, port: p }], evidence, verdict, layers: unknown, carrierGrade: unknown }
+    const check = { ...found, ipv6: { is, because: '' }, gateway: undefined, lifetime: undefined }
+    t.match(checkText(check, colors.createColors(false)).split('\n')[0], sentence, `${name}, IPv6 ${is}`)
+    t.equal(exitCodeOf(check), name === 'symrand' ? 1 : 0, 'the exit code is about what was asked')
+  }
 })
 
 t.test('what nobody answered is a line and no table', async t => {

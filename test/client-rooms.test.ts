@@ -361,35 +361,45 @@ t.test('whom a phonebook entry may make us send to', async t => {
   }
 })
 
-t.test("a peer's own addresses are worth a check only behind the same NAT", async t => {
-  const nat = '198.51.100.1'
-  const table: [host: Endpoint, mine: string | undefined, theirs: string, allowed: boolean][] = [
-    [at('192.168.1.5'), nat, nat, true],
-    [at('10.0.0.5', 1024), nat, nat, true],
-    [at('169.254.0.5'), nat, nat, true],
-    [at('203.0.113.5'), nat, nat, true],
-    [at('192.168.1.5', 1023), nat, nat, false],
-    [at('192.168.1.5', 53), nat, nat, false],
-    [at('192.168.1.5'), '198.51.100.2', nat, false],
-    [at('192.168.1.5'), undefined, nat, false],
-    [at('127.0.0.1'), nat, nat, false],
-    [at('224.0.0.1'), nat, nat, false],
-    [at('255.255.255.255'), nat, nat, false],
-    [at('0.0.0.0'), nat, nat, false],
-    [at('fd00::1'), nat, nat, false],
-    [at('2001:db8:0:1::5'), '2001:db8:0:1::1', '2001:db8:0:1:ffff::2', true],
-    [at('fe80::5'), '2001:db8:0:1::1', '2001:db8:0:1::2', true],
-    [at('2001:db8:0:1::5'), '2001:db8:0:1::1', '2001:db8:0:2::1', false],
-    [at('::1'), '2001:db8:0:1::1', '2001:db8:0:1::1', false],
-    [at('ff02::1'), '2001:db8:0:1::1', '2001:db8:0:1::1', false],
-    [at('192.168.1.5'), '2001:db8:0:1::1', '2001:db8:0:1::1', false],
-    [at('192.168.1.5'), '2001:db8::1', nat, false],
-  ]
-  for (const [host, mine, theirs, allowed] of table) {
-    const seenAt = mine === undefined ? undefined : at(mine, 7000)
-    t.equal(hostMayBePunched(host, seenAt, at(theirs, 7001)), allowed, `${endpointKey(host)}: ${mine}, ${theirs}`)
-  }
-})
+t.test(
+  "a peer's own addresses are worth a check only behind the same NAT, a forwarded port at its address anywhere",
+  async t => {
+    const nat = '198.51.100.1'
+    const table: [host: Endpoint, mine: string | undefined, theirs: string, allowed: boolean][] = [
+      [at('192.168.1.5'), nat, nat, true],
+      [at('10.0.0.5', 1024), nat, nat, true],
+      [at('169.254.0.5'), nat, nat, true],
+      [at('203.0.113.5'), nat, nat, true],
+      [at(nat), '198.51.100.2', nat, true],
+      [at(nat, 1024), '198.51.100.2', nat, true],
+      [at(nat, 1023), '198.51.100.2', nat, false],
+      [at(nat), undefined, nat, false],
+      [at('198.51.100.3'), '198.51.100.2', nat, false],
+      [at('127.0.0.1'), '198.51.100.2', '127.0.0.1', false],
+      [at('2001:db8:0:2::1'), '2001:db8:0:1::1', '2001:db8:0:2::1', true],
+      [at('192.168.1.5', 1023), nat, nat, false],
+      [at('192.168.1.5', 53), nat, nat, false],
+      [at('192.168.1.5'), '198.51.100.2', nat, false],
+      [at('192.168.1.5'), undefined, nat, false],
+      [at('127.0.0.1'), nat, nat, false],
+      [at('224.0.0.1'), nat, nat, false],
+      [at('255.255.255.255'), nat, nat, false],
+      [at('0.0.0.0'), nat, nat, false],
+      [at('fd00::1'), nat, nat, false],
+      [at('2001:db8:0:1::5'), '2001:db8:0:1::1', '2001:db8:0:1:ffff::2', true],
+      [at('fe80::5'), '2001:db8:0:1::1', '2001:db8:0:1::2', true],
+      [at('2001:db8:0:1::5'), '2001:db8:0:1::1', '2001:db8:0:2::1', false],
+      [at('::1'), '2001:db8:0:1::1', '2001:db8:0:1::1', false],
+      [at('ff02::1'), '2001:db8:0:1::1', '2001:db8:0:1::1', false],
+      [at('192.168.1.5'), '2001:db8:0:1::1', '2001:db8:0:1::1', false],
+      [at('192.168.1.5'), '2001:db8::1', nat, false],
+    ]
+    for (const [host, mine, theirs, allowed] of table) {
+      const seenAt = mine === undefined ? undefined : at(mine, 7000)
+      t.equal(hostMayBePunched(host, seenAt, at(theirs, 7001)), allowed, `${endpointKey(host)}: ${mine}, ${theirs}`)
+    }
+  },
+)
 
 // Tables with a bound
 

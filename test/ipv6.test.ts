@@ -124,6 +124,13 @@ t.test('to another family an entry leads with the token of two who have both pro
       `${story}, a socket of one family`,
     )
   }
+  const astray = { endpoint: at('10.0.0.1'), hosts: [six], newer: true, pair: 'token' }
+  const none = { endpoint: undefined, hosts: [], problem: /private address/ }
+  t.match(
+    targetsOf(astray, four, server4, () => true),
+    none,
+    'whoever lies of one place is believed of no other',
+  )
   const older = { endpoint: six, hosts: [], newer: false, pair: undefined }
   t.match(targetsOf(older, four, server4, () => true).problem, /another address family/)
   const only = { endpoint: six, hosts: [], newer: true, pair: 'token' }

@@ -292,12 +292,35 @@ t.test('what is no matter of mapping and filtering', { skip, jobs: 3 }, async t 
   })
 })
 
+t.test(
+  'our programs get through: predicted, sprayed, halfway, past a router that takes what comes early',
+  { skip },
+  async t => {
+    const pairs = [
+      ['portrest', 'symseq'],
+      ['symrand', 'portrest'],
+      ['symseq', 'symseq'],
+      ['portrest-naive', 'symrand'],
+      ['adm', 'eim-random'],
+      ['symrand-adf', 'symrand'],
+    ] as const
+    const found = await inParallel(
+      pairs.map(
+        ([a, b]) =>
+          () =>
+            meet(profileNamed(a), profileNamed(b), { timeoutMs: 20_000 }),
+      ),
+    )
+    for (const [i, [a, b]] of pairs.entries()) t.match(found[i], { connected: true }, `${a} x ${b}`)
+  },
+)
+
 t.test('our programs meet', { skip }, async t => {
   const named = (a: string, b: string, options = {}) =>
     meet(profileNamed(a), profileNamed(b), { timeoutMs: 4000, ...options })
   const [cone, hopeless, home, late] = await inParallel([
     () => named('fullcone', 'portrest'),
-    () => named('portrest', 'symrand', { first: 'bob', timeoutMs: 2500 }),
+    () => named('symrand', 'symrand', { first: 'bob', timeoutMs: 2500 }),
     () => named('portrest', 'portrest', { shared: 'nat' }),
     () => named('restricted', 'symseq', { offsetMs: 500 }),
   ])

@@ -809,6 +809,35 @@ t.test('an IPv4 registrant hears of no IPv6 endpoint, neither asked nor pushed',
   t.same(names(desk.register('six-older', six)).sort(), ['four', 'four-older', 'six', 'six-older'])
 })
 
+t.test(
+  'but who offers an IPv6 candidate of its own has IPv6: it hears of the one that it seeks and that seeks it',
+  async t => {
+    const six = endpoint('2001:db8:b::2', 5000)
+    const rows: [alice: string, bob: string, seesBob: boolean][] = [
+      ['v=2 seek=bob host=[2001:db8:a::2]:5000', 'v=2 seek=alice', true],
+      ['v=2 seek=bob host=10.0.0.1:5000', 'v=2 seek=alice', false],
+      ['v=2 seek=bob', 'v=2 seek=alice', false],
+      ['v=2 seek=bob host=[2001:db8:a::2]:5000', 'v=2 seek=carol', false],
+      ['v=2 seek=carol host=[2001:db8:a::2]:5000', 'v=2 seek=alice', false],
+      ['v=2 seek=bob host=[2001:db8:a::2]:5000', '', false],
+      ['', 'v=2 seek=alice', false],
+    ]
+    for (const [alice, bob, seesBob] of rows) {
+      const desk = setUp()
+      desk.register(`bob ${bob} host=10.0.0.9:5000 host=[2001:db8:b::3]:5000`, six)
+      const answer = desk.register(bytesOf(`alice ${alice}`.padEnd(1000)), home(0))
+      const book = desk.phonebook
+      const pushed = dialect.introduce(book.find('alice') as Entry, [book.find('bob') as Entry], desk.desk)
+      const [told, news] = [answer.lines, pushed.flatMap(decodeLines)].map(lines =>
+        lines.find(line => line.name === 'bob'),
+      )
+      t.equal(told !== undefined, seesBob, `${alice} / ${bob}`)
+      t.same(news, told, `${alice} / ${bob}: pushed`)
+      if (told) t.same(told.hosts, [endpoint('10.0.0.9', 5000), endpoint('2001:db8:b::3', 5000)])
+    }
+  },
+)
+
 t.test('an IPv4 registrant hears of no IPv6 candidate either', async t => {
   const desk = setUp()
   desk.register('bob v=2 seek=alice host=[fd00::1]:5000 host=10.0.0.1:5000', home(1))
@@ -894,9 +923,11 @@ t.test(
           if (cookies.length !== (request.newer ? 1 : 0) || (request.newer && cookies[0] !== seen[0]))
             throw new Error('a cookie elsewhere than on its own line')
           if (new Set(names({ lines: seen })).size !== seen.length) throw new Error('somebody twice')
-          const isIpv6 = ({ address }: Endpoint): boolean => address.includes(':')
-          const hasIpv6 = isIpv6(source) || (request.newer && request.hosts.some(isIpv6))
-          if (!hasIpv6 && seen.some(line => isIpv6(line.endpoint))) throw new Error('IPv6 for a client without')
+          const hasSix = request.newer && request.hosts.some(({ address }) => address.includes(':'))
+          for (const { name, endpoint } of seen) {
+            if (source.address.includes(':') || !endpoint.address.includes(':')) continue
+            if (!hasSix || name !== request.seek) throw new Error('IPv6 for an IPv4 client')
+          }
         }
       }),
       { numRuns: 150, interruptAfterTimeLimit: 8000 }, // shrinking included

@@ -132,6 +132,10 @@ export const createClientTranscript = (options: ClientTranscriptOptions): ((even
         return note(
           `Somebody at ${where(event.endpoint)} has registered as ${visible(event.name)} too: choose another name.`,
         )
+      case 'port-mapped':
+        return line(forwardedText(event))
+      case 'port-mapping-failed':
+        return note(visible(event.problem))
       case 'waiting':
         return note(waitingText(event, options.port))
     }
@@ -172,6 +176,12 @@ const verdictLines = (verdict: ClientEvent & { event: 'verdict' }): string[] => 
   ...(verdict.odds === undefined ? [] : [`  odds of another try: ${oddsText(verdict.odds)}`]),
   ...verdict.helps.map(text => `  would help: ${visible(text)}`),
 ]
+
+const forwardedText = ({ endpoint, seen }: ClientEvent & { event: 'port-mapped' }): string => {
+  const forwards = `The router forwards ${where(endpoint)} to us`
+  if (!seen || seen.address === endpoint.address) return `${forwards}.`
+  return `${forwards}, but the Stage Manager sees us at ${seen.address}: another NAT in front of it may let nothing in.`
+}
 
 const waitingText = (event: ClientEvent & { event: 'waiting' }, port: number): string => {
   const seconds = Math.round(event.elapsedMs / 1000)

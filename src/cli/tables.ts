@@ -42,6 +42,7 @@ export const clientTable = {
   'require-encryption': { kind: 'switch' },
   forget: { kind: 'text' },
   host: { kind: 'switch-off' },
+  map: { kind: 'switch' },
   input: { kind: 'switch-off' },
   'exit-on-connect': { kind: 'switch' },
   timeout: { kind: 'seconds' },

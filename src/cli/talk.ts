@@ -30,6 +30,7 @@ export type TalkOptions = {
   requireEncryption: boolean
   identity: Identity | undefined
   offerHosts: boolean
+  map: boolean
   readInput: boolean
   exitOnConnect: boolean
   timeoutSeconds: number | undefined
@@ -89,6 +90,8 @@ export const talk = (options: TalkOptions): Promise<number> =>
     let finished = false
     let cancelDirect = (): void => {}
     let wake = (): void => {}
+    let closed = (): void => {}
+    const ended = new Promise<void>(resolve => (closed = resolve))
 
     const show = (event: ClientEvent): void => {
       if (options.output === 'json') return output.line(eventToJson(event, host.now() - startedMs))
@@ -115,6 +118,7 @@ export const talk = (options: TalkOptions): Promise<number> =>
       if (event.event === 'unanswered') return void suggest(event)
       show(event)
       if (event.event === 'failed') return finish(event.error)
+      if (event.event === 'closed') return closed()
       if (event.event === 'lost') cancelDirect()
       if (event.event !== 'connected') return
       if (!met && event.key !== undefined) remember(event.key)
@@ -140,7 +144,9 @@ export const talk = (options: TalkOptions): Promise<number> =>
       cancelDirect()
       client?.close()
       terminal.close()
-      void output.flush(flushMs).then(() => (typeof result === 'number' ? resolve(result) : reject(result)))
+      void ended
+        .then(() => output.flush(flushMs))
+        .then(() => (typeof result === 'number' ? resolve(result) : reject(result)))
     }
 
     const connected = async (): Promise<void> => {
@@ -172,6 +178,7 @@ export const talk = (options: TalkOptions): Promise<number> =>
       knownKey,
       offerHosts: options.offerHosts,
       keepTrying: options.keepTrying,
+      map: options.map,
       ...(options.strategy && { strategy: options.strategy }),
       ...(options.pacingMs !== undefined && { parameters: { ...ourParameters, pacingMs: options.pacingMs } }),
       ...(options.timeoutSeconds !== undefined && { timeoutMs: options.timeoutSeconds * 1000 }),

@@ -39,6 +39,7 @@ Options:
       --explain          print how it tries to get through, why so, and what the odds are
       --strategy NAME    try nothing else: direct, low-ttl, predict, spray; on both sides
       --pacing MS        between two probes of a spray (4)
+      --map              have the router forward a port to me (UPnP-IGD, NAT-PMP) until the end
       --no-host          do not tell the peer my own addresses, IPv6 included
       --no-input         do not read from the terminal: for running in the background
       --trace FILE       write every event and packet there, for nat-lab ladder
@@ -53,6 +54,7 @@ Examples:
   test-client -s stage.example.org -n alice -c bob
   test-client -s 127.0.0.1 -n bob -c alice --exit-on-connect --timeout 30
   test-client --dialect connect -s 127.0.0.1 -n 12345       then: CONNECT 12345 56789
+  test-client -s stage.example.org -n alice -c bob --map    behind the hardest NATs
   tail -f app.log | test-client -s 127.0.0.1 -n bob -c alice -q
 
 ${exitCodeHelp}
@@ -129,6 +131,7 @@ export const main = (args: readonly string[]): Promise<never> =>
       requireEncryption,
       identity,
       offerHosts,
+      map: options['map'] as boolean,
       intervalSeconds: options['interval'] as number | undefined,
       keepTrying: options['keep-trying'] as boolean,
       explain: options['explain'] as boolean,
@@ -143,6 +146,7 @@ const phonebookOnly = [
   'stage',
   'stage-secret',
   'stage-secret-file',
+  'map',
   'interval',
   'trace',
   'identity',

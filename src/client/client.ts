@@ -17,6 +17,7 @@ import { isWorthWaiting, verdictFrom } from './verdict.ts'
 import { familiesToOffer, hostsToOffer } from './own-hosts.ts'
 import { dialectOf, unansweredMs } from './other-dialect.ts'
 import { nameRefusal } from './own-name.ts'
+import { createForwarding } from './forwarding.ts'
 import type { PunchState } from './punch-state.ts'
 import { Puncher } from './puncher.ts'
 import { Registrar } from './registrar.ts'
@@ -42,6 +43,8 @@ export type ClientOptions = {
   requireEncryption?: boolean
   /** Offers our own addresses to a peer behind the same NAT. Default: true. */
   offerHosts?: boolean
+  /** Asks the gateway, by UPnP-IGD or NAT-PMP, to forward a port to us, and offers that to the peer. Default: false. */
+  map?: boolean
   /** Between two registrations while looking for the peer. */
   intervalMs?: number
   /** Gives up when not connected by then. Default: never. */
@@ -67,6 +70,7 @@ export type Client = {
   /** The most bytes that one message to this peer may have. */
   readonly longest: number
   send(message: string | Uint8Array): Sent
+  /** The event `closed` follows: at once, or when the forwarded port is taken back. */
   close(): void
 }
 
@@ -76,7 +80,7 @@ const serverSilentMs = 10_000
 const waitingAgainMs = 30_000
 
 export const connect = (host: Host, options: ClientOptions): Client => {
-  const { server, port = 8080, offerHosts = true, timeoutMs, onEvent = () => {} } = options
+  const { server, port = 8080, offerHosts = true, map = false, timeoutMs, onEvent = () => {} } = options
   const name = options.name.normalize('NFC')
   const peer = options.peer.normalize('NFC')
   checkNames(name, peer)
@@ -101,14 +105,28 @@ export const connect = (host: Host, options: ClientOptions): Client => {
   const hosts = (): Endpoint[] => {
     // A server on loopback has its clients on the same machine, where the address that it sees is the one to use.
     if (!registrar.server || isLoopback(registrar.server.address)) return []
-    if (!offerHosts) return []
+    // The forwarded one first: there are places for four.
+    const forwarded = [forwarding.endpoint, ...through.offered].filter(
+      endpoint => endpoint && familyOf(endpoint.address) === familyOf(registrar.server?.address ?? ''),
+    ) as Endpoint[]
+    if (!offerHosts) return forwarded
     const own = hostsToOffer(
       host.addresses(),
       familyOf(registrar.server.address),
       family => sockets.local(family)?.port,
     )
-    return [...through.offered, ...own].slice(0, mostHosts)
+    return [...forwarded, ...own].slice(0, mostHosts)
   }
+
+  const forwarding = createForwarding({
+    host,
+    seen: () => registrar.mapped,
+    onEvent: event => emit(event),
+    onChanged() {
+      registrar.offer(host.now())
+      alarm.set()
+    },
+  })
 
   const puncher = new Puncher({
     me: name,
@@ -134,7 +152,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     sendByMain: (bytes, to) => sockets.send(bytes, to),
     onDatagram: (bytes, from) => puncher.receive(bytes, from, host.now()),
     shoot: (shot, nowMs) => puncher.shoot(shot, nowMs),
-    onNews: nowMs => registrar.renew(nowMs),
+    onNews: nowMs => registrar.offer(nowMs),
     onActive: () => alarm.set(),
     onEvent: event => emit(event),
     onExhausted: nowMs => judge(nowMs),
@@ -219,6 +237,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     onFound(servers) {
       registrar.found(servers, host.now())
       alarm.set()
+      if (map) forwarding.begin(registrar.server, sockets.local(4)?.port)
     },
     hasAnswered: () => registrar.answered,
     onFailed: fail,
@@ -251,12 +270,12 @@ export const connect = (host: Host, options: ClientOptions): Client => {
   const close = (): void => {
     if (closed) return
     puncher.close()
-    emit({ event: 'closed' })
     closed = true
     alarm.stop()
     for (const cancel of [cancelWaiting, cancelTimeout, cancelUnanswered, cancelSilent]) cancel()
     through.close()
     sockets.close()
+    forwarding.end(() => onEvent({ event: 'closed' }))
   }
 
   const judge = (nowMs: number): void => {

@@ -2,6 +2,7 @@
 import type { Endpoint } from '../endpoint.ts'
 import type { StageError } from '../errors.ts'
 import type { Door } from '../entry.ts'
+import type { PortMappingProtocol } from '../host.ts'
 import type { Plan, StrategyName } from './strategy.ts'
 import type { Verdict } from './verdict.ts'
 import type { CandidateKind } from './targets.ts'
@@ -106,6 +107,14 @@ export type ClientEvent =
       readonly servers: readonly Endpoint[]
       readonly looksLike?: Door
     }
+  /** The gateway forwards this endpoint to us. `seen`: where the server sees us, if it has answered. */
+  | {
+      readonly event: 'port-mapped'
+      readonly endpoint: Endpoint
+      readonly protocol: PortMappingProtocol
+      readonly seen?: Endpoint
+    }
+  | { readonly event: 'port-mapping-failed'; readonly problem: string }
   | ({ readonly event: 'waiting'; readonly elapsedMs: number } & Waiting)
   | { readonly event: 'failed'; readonly reason: StageError['code']; readonly error: StageError }
   | { readonly event: 'closed' }

@@ -131,6 +131,11 @@ export class Registrar {
     if (this.#active) this.#register(nowMs)
   }
 
+  /** What we offer has changed: said at once to the server that answers us, so that it tells whoever seeks us. */
+  offer(nowMs: number): void {
+    if (this.#active && !this.#connected) this.#register(nowMs)
+  }
+
   tick(nowMs: number): void {
     if (nowMs >= this.#nextAddressMs) {
       this.#trying = Math.min(this.#trying + 1, this.#servers.length)

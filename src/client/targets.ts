@@ -21,11 +21,15 @@ export const targetProblem = (endpoint: Endpoint, server: Endpoint): string | un
   return undefined
 }
 
-/** A peer's local candidate is worth a try only where both of us are seen at the same address: behind the same NAT. */
+/**
+ * A peer's local candidate is worth a try only where both of us are seen at the same address: behind the same NAT. One at the very
+ * address where the peer is seen is a port that its gateway forwards; checks go there anyway, and all ports share one budget.
+ */
 export const hostMayBePunched = (host: Endpoint, mine: Endpoint | undefined, theirs: Endpoint): boolean => {
   if (!mine || isLoopback(mine.address) || host.port < 1024 || familyOf(host.address) !== familyOf(theirs.address))
     return false
-  if (host.address === theirs.address) return true // its NAT's own address: no other than the one that is punched anyway
+  // Its NAT's own address: no other than the one that is punched anyway.
+  if (host.address === theirs.address) return !isLoopback(theirs.address)
   const kind = classifyAddress(host.address)
   return (kind === 'private' || kind === 'link-local' || kind === 'global') && sameSite(mine.address, theirs.address)
 }
@@ -75,11 +79,13 @@ export const targetsOf = (
   const found = hosts.filter(host =>
     isOther(host, endpoint) ? mayCross(host) : hostMayBePunched(host, mapped, endpoint) && isReached(host),
   )
-  const problem = isOther(endpoint, server) && mayCross(endpoint) ? undefined : targetProblem(endpoint, server)
-  const isEarly = newer && pair === undefined && isOther(endpoint, server)
+  const isAcross = isOther(endpoint, server)
+  const problem = isAcross && mayCross(endpoint) ? undefined : targetProblem(endpoint, server)
+  const kept = problem === undefined || isAcross ? found : []
+  const isEarly = newer && pair === undefined && isAcross
   return {
     endpoint: problem === undefined ? endpoint : undefined,
-    hosts: problem === undefined || isOther(endpoint, server) ? found : [],
-    problem: found.length > 0 || isEarly ? undefined : problem,
+    hosts: kept,
+    problem: kept.length > 0 || isEarly ? undefined : problem,
   }
 }

@@ -10,6 +10,7 @@ import { codeOf } from '../errors.ts'
 import type { Host } from '../host.ts'
 import { connectTcp, listenTcp } from './node-tcp.ts'
 import { createUdpSocket } from './node-udp.ts'
+import { keepPortMapped } from './port-mapping.ts'
 
 const lookupRetries = 2
 
@@ -45,6 +46,7 @@ export const createNodeHost = (): Host => ({
       .filter(({ internal, scopeid }) => !internal && !scopeid)
       .map(({ address }) => parseAddress(address))
       .filter(address => address !== undefined),
+  mapPort: (port, onNews) => keepPortMapped(port, onNews),
 })
 
 /** `performance.now()` checks and calls a good deal more on its way to the same clock. */

@@ -17,6 +17,11 @@ export type PlanOptions = {
   readonly lossPercent?: number
   /** More public hosts: 203.0.113.20, 2001:db8:5::20 and on. */
   readonly publicHosts?: readonly string[]
+  /**
+   * Begins the addresses outside of Alice's NAT, in place of `198.51.100.`: some programs of routers (miniupnpd for one) refuse
+   * to work with addresses that are kept for documentation.
+   */
+  readonly wanA?: string
 }
 
 /** A network namespace: what `ip` is told in there, and the rules. */
@@ -56,7 +61,7 @@ const sides = {
 type Side = keyof typeof sides
 
 export const planTopology = (profileA: NatProfile, profileB: NatProfile, options: PlanOptions = {}): Plan => {
-  const { ip = '4', cgnA, cgnB, shared, lossPercent = 0, publicHosts = [] } = options
+  const { ip = '4', cgnA, cgnB, shared, lossPercent = 0, publicHosts = [], wanA = sides.a.wan } = options
   const [hasFour, hasSix] = [ip !== '6', ip !== '4']
   const spaces: Space[] = []
   const segments: Segment[] = []
@@ -112,8 +117,8 @@ export const planTopology = (profileA: NatProfile, profileB: NatProfile, options
   /** A NAT with its only external address, and the network behind it. */
   const addNat = (name: string, rules: Rules, outside: Segment, number: number, inside: [string, string]): Segment => {
     const nat = addSpace(name, rules)
-    const [address6] = attach(nat, 'wan', outside, [number]).slice(-1)
-    if (address6 !== undefined) uplinks.set(nat, { segment: outside, address6 })
+    attach(nat, 'wan', outside, [number])
+    uplinks.set(nat, { segment: outside, address6: `${outside.prefix6}${number}` })
     return addSegment(nat, 'lan', ...inside)
   }
 
@@ -143,7 +148,7 @@ export const planTopology = (profileA: NatProfile, profileB: NatProfile, options
 
   /** The network that a customer is on, the provider's or the internet, and his number there. */
   const access = (side: Side, cgn: NatProfile | undefined): [Segment, number] => {
-    const { wan, customer, six } = sides[side]
+    const { wan, customer, six } = { ...sides[side], ...(side === 'a' && { wan: wanA }) }
     const found = cgn && shared === 'cgn' ? segments.find(({ gateway }) => gateway.name === 'cgn-a') : undefined
     if (found) return [found, customer]
     const internet = addSegment(inet, `wan-${side}`, wan, `${six}:`)
