@@ -2,7 +2,7 @@
 import minimist from 'minimist'
 import { serverNodeArguments } from './children.mjs'
 
-const subjects = ['cost', 'scale', 'stun', 'burst', 'startup', 'connect', 'check', 'memory', 'lab']
+const subjects = ['cost', 'scale', 'stun', 'burst', 'startup', 'connect', 'line', 'check', 'memory', 'lab']
 
 const help = `Usage: npm run bench -- [--only SUBJECT]... [--json]
 

@@ -30,6 +30,10 @@ export type Registration = {
   readonly seek?: string | undefined
   /** Local candidates, to be shown to a mutual seeker only. */
   readonly hosts: readonly Endpoint[]
+  /** As it stands in `key=`. */
+  readonly key?: string | undefined
+  /** The signature that was found to be the key's: from now on the name is owned. */
+  readonly claim?: string | undefined
   /** What it says of its NAT, for a mutual seeker too. */
   readonly hint?: string | undefined
 }
@@ -44,6 +48,11 @@ export type Entry = {
   newer: boolean
   seek: string | undefined
   hosts: readonly Endpoint[]
+  key: string | undefined
+  /** The signature with which the key owns the name; undefined: nobody does. */
+  claim: string | undefined
+  /** Another number wherever it is put: what was signed for one place is good for no other. */
+  placement: number
   hint: string | undefined
   /** Has shown that it hears us at this endpoint; set by `prove`. */
   proven: boolean
@@ -84,8 +93,10 @@ export type Registered = {
 export const isOlder = ({ door, newer }: Entry): boolean => door === 'phonebook' && !newer
 
 /** Whether a registration says nothing new of its name. */
-export const sameWords = (known: Entry, { door, newer, seek, hosts, hint }: Registration): boolean =>
+export const sameWords = (known: Entry, { door, newer, seek, hosts, hint, key, claim }: Registration): boolean =>
   known.door === door &&
+  known.key === key &&
+  known.claim === claim &&
   known.newer === newer &&
   known.seek === seek &&
   known.hint === hint &&

@@ -11,6 +11,7 @@ export const exitCodes = {
   'peer-unreached': 5,
   'cannot-bind': 6,
   'name-refused': 7,
+  'identity-refused': 8,
   interrupted: 130,
 } as const
 

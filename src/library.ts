@@ -55,6 +55,9 @@ export type Message = { readonly text: string; readonly bytes: Uint8Array }
 
 export type Session = {
   readonly peer: string
+  /** Whether what is said can be read and forged by nobody else; and the key of the peer, then: worth keeping as its `knownKey`. */
+  readonly private: boolean
+  readonly key: string | undefined
   /** Where the peer is now; it may move. */
   readonly endpoint: Endpoint
   /** Throws a StageError where the peer is lost at the moment, or the message is too long (1,200 bytes) or no text for an older peer. */
@@ -83,6 +86,8 @@ export const connect = ({ signal, host = createNodeHost(), onEvent, ...options }
     const inbox = createInbox(() => close())
     let client: Client | undefined
     let endpoint: Endpoint | undefined
+    let key: string | undefined
+    let isPrivate = false
 
     const close = (): void => {
       signal?.removeEventListener('abort', abort)
@@ -98,9 +103,13 @@ export const connect = ({ signal, host = createNodeHost(), onEvent, ...options }
       onEvent?.(event)
       switch (event.event) {
         case 'connected':
+          endpoint = event.endpoint
+          isPrivate = event.private
+          key = event.key
+          return resolve(session)
         case 'moved':
           endpoint = event.endpoint
-          return resolve(session)
+          return
         case 'message':
           return inbox.push({ text: event.text, bytes: event.bytes })
         case 'lost':
@@ -113,6 +122,12 @@ export const connect = ({ signal, host = createNodeHost(), onEvent, ...options }
 
     const session: Session = {
       peer: options.peer,
+      get private() {
+        return isPrivate
+      },
+      get key() {
+        return key
+      },
       get endpoint() {
         return endpoint as Endpoint
       },

@@ -46,6 +46,7 @@ export class Phonebook {
   readonly #seekers = new Map<string, Set<Entry>>()
   readonly #promised = new Set<string>()
   #changes = 0
+  #placements = 0
   #next = 0
   #count = 0
 
@@ -123,7 +124,7 @@ export class Phonebook {
   isKept(name: string, stage: string, door: Door): boolean {
     if (door !== 'directory' && stage === '' && this.#promised.has(name)) return true
     const known = this.find(name, stage)
-    return known !== undefined && known.door !== door && keepsNames[known.door]
+    return known !== undefined && known.door !== door && (keepsNames[known.door] || known.claim !== undefined)
   }
 
   register(registration: Registration, nowMs: number): Registered {
@@ -141,11 +142,14 @@ export class Phonebook {
       known.newer = registration.newer
       known.seek = registration.seek
       known.hosts = registration.hosts
+      known.key = registration.key
+      known.claim = registration.claim
       known.hint = registration.hint
       this.#list(known)
       this.#changed(known)
     }
     if (moved) {
+      known.placement = ++this.#placements
       known.proven = false
       known.cookie = undefined
       known.creditBytes = 0
@@ -206,6 +210,9 @@ export class Phonebook {
       newer: registration.newer,
       seek: registration.seek,
       hosts: registration.hosts,
+      key: registration.key,
+      claim: registration.claim,
+      placement: ++this.#placements,
       hint: registration.hint,
       proven: false,
       creditBytes: 0,

@@ -65,7 +65,7 @@ t.test('an expired entry makes room before anybody else', async t => {
 })
 
 t.test('buckets: constant in size, refilled by time, never more than full', async t => {
-  const buckets = new Buckets({ size: 16, burstBytes: 100, bytesPerSecond: 10, key: 1 })
+  const buckets = new Buckets({ size: 16, burst: 100, perSecond: 10, key: 1 })
   t.equal(buckets.level('a', 0), 100)
   t.ok(buckets.take('a', 100, 0))
   t.notOk(buckets.take('a', 1, 0))
@@ -73,7 +73,7 @@ t.test('buckets: constant in size, refilled by time, never more than full', asyn
   t.equal(buckets.level('a', 1e9), 100)
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.nat(50), fc.nat(2000), fc.nat(200))), steps => {
-      const one = new Buckets({ size: 1, burstBytes: 100, bytesPerSecond: 10, key: 7 })
+      const one = new Buckets({ size: 1, burst: 100, perSecond: 10, key: 7 })
       let nowMs = 0
       let taken = 0
       for (const [key, ms, bytes] of steps) {

@@ -589,6 +589,7 @@ function setUp({ capacity = 64, splitStages = false, strict = false } = {}) {
     randomBytes: count => new Uint8Array(count),
     cookieFor,
     isCookieOf: (cookie, from) => cookie === cookieFor(from),
+    claimHolds: () => 'no',
     pairToken: (a, b) => [a.name, b.name].sort().join('+'),
     allowance(entry, bytesIn, standing) {
       entry.creditBytes = 0 // of this request alone

@@ -3,16 +3,31 @@
 import type { Colors } from 'picocolors/types.js'
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
 import type { ClientEvent } from '../client/events.ts'
+import { keyProblemText } from '../client/trust.ts'
+import { fingerprintOf } from '../identity.ts'
 import { visible } from '../visible.ts'
 
 /** In a second, of each kind that somebody else can make come: a hostile server, strangers, who has our name. */
-const mostInASecond = { entry: 40, stranger: 1, refused: 1, 'name-conflict': 1, registered: 4, moved: 4, located: 4 }
+const mostInASecond = {
+  entry: 40,
+  stranger: 1,
+  refused: 1,
+  'name-conflict': 1,
+  'name-taken': 1,
+  'key-refused': 1,
+  'line-stuck': 1,
+  registered: 4,
+  moved: 4,
+  located: 4,
+}
 const mostNames = 8
 const mostLocated = 64
 
 export type ClientTranscriptOptions = {
   readonly name: string
   readonly port: number
+  /** Whether the peer was met with this key before. */
+  readonly isKnown: () => boolean
   /** Prints one line. */
   readonly line: (text: string) => void
   /** Prints one line for attention, where it does not get into a pipe. */
@@ -74,10 +89,15 @@ export const createClientTranscript = (options: ClientTranscriptOptions): ((even
         peer = event.peer
         const form = event.form === 'text' ? ', in plain text as the older programs do' : ''
         const time = `${event.elapsedMs < 100 ? event.elapsedMs.toFixed(1) : Math.round(event.elapsedMs)} ms`
-        return line(
-          colors.green(`Connected to ${visible(event.peer)} at ${where(event.endpoint)} after ${time}${form}.`),
-        )
+        line(colors.green(`Connected to ${visible(event.peer)} at ${where(event.endpoint)} after ${time}${form}.`))
+        return line(privacyText(event, options.isKnown()))
       }
+      case 'key-refused':
+        return note(colors.red(keyProblemText(event, visible(event.peer))))
+      case 'line-stuck':
+        return note(
+          `${visible(event.peer)} answers, but not by the key that the phonebook shows for it: the line can't be made private.`,
+        )
       case 'plan':
         return options.explain ? note(planText(event)) : undefined
       case 'attempt':
@@ -102,6 +122,12 @@ export const createClientTranscript = (options: ClientTranscriptOptions): ((even
         return line(
           colors.yellow(`${lostText(event.reason, visible(event.peer))} Looking for ${visible(event.peer)} again.`),
         )
+      case 'owned':
+        return line(`The name ${visible(event.name)} is ours there, by the key ${event.fingerprint}.`)
+      case 'name-taken':
+        return note(
+          `The name ${visible(event.name)} is owned by somebody with another key: nobody will find us. Choose another name (-n), or give the identity that owns it (--identity FILE).`,
+        )
       case 'name-conflict':
         return note(
           `Somebody at ${where(event.endpoint)} has registered as ${visible(event.name)} too: choose another name.`,
@@ -117,6 +143,15 @@ export const createClientTranscript = (options: ClientTranscriptOptions): ((even
 }
 
 const where = (endpoint: Endpoint): string => formatEndpoint(endpoint)
+
+const privacyText = (
+  { private: isPrivate, key, peer }: ClientEvent & { event: 'connected' },
+  isKnown: boolean,
+): string => {
+  if (!isPrivate || key === undefined) return `The line to ${visible(peer)} is not encrypted.`
+  const first = isKnown ? '' : ', seen for the first time'
+  return `The line to ${visible(peer)} is private, by the key ${fingerprintOf(key)}${first}.`
+}
 
 const lostText = (reason: (ClientEvent & { event: 'lost' })['reason'], peer: string): string =>
   ({

@@ -1,6 +1,6 @@
 // Arguments -> typed options. Every mistake becomes one line that says what is wrong and what to do, and exit code 2.
 import minimist from 'minimist'
-import { parseAddress, parsePort } from '../endpoint.ts'
+import { type Endpoint, parseAddress, parseEndpoint, parsePort } from '../endpoint.ts'
 import { StageError } from '../errors.ts'
 import { nearest } from '../nearest.ts'
 import { type Network, parseNetwork } from '../networks.ts'
@@ -10,6 +10,7 @@ export type OptionKind =
   | 'text'
   | 'port'
   | 'address'
+  | 'endpoint'
   | 'network'
   | 'seconds'
   | 'milliseconds'
@@ -28,7 +29,7 @@ export type OptionSpec = {
 
 export type OptionTable = Readonly<Record<string, OptionSpec>>
 
-export type Value = string | number | boolean | Network | undefined
+export type Value = string | number | boolean | Network | Endpoint | undefined
 
 /** What was given; a `switch` that was not is false, a `switch-off` true, anything else undefined, `many` an empty list. */
 export type Options = Readonly<Record<string, Value | readonly Value[]>>
@@ -117,6 +118,10 @@ const readers: Partial<Record<OptionKind, (text: string) => Value>> = {
   text: text => text,
   port: parsePort,
   address: parseAddress,
+  endpoint: text => {
+    const address = parseAddress(text)
+    return address === undefined ? parseEndpoint(text) : { address, port: 0 }
+  },
   network: parseNetwork,
   seconds: readNumber,
   milliseconds: readNumber,
@@ -128,6 +133,7 @@ const readers: Partial<Record<OptionKind, (text: string) => Value>> = {
 const examples: Partial<Record<OptionKind, string>> = {
   port: '8080',
   address: '127.0.0.1',
+  endpoint: '203.0.113.10',
   network: '192.0.2.0/24',
   seconds: '10',
   milliseconds: '4',
@@ -137,6 +143,8 @@ const examples: Partial<Record<OptionKind, string>> = {
 const wanted: Partial<Record<OptionKind, string>> = {
   port: 'a port: give a number from 1 to 65535',
   address: 'an IP address: give one of this machine, like 127.0.0.1 or ::1',
+  endpoint:
+    'an IP address, with or without a port: give one like 203.0.113.10, 203.0.113.10:8080 or [2001:db8::1]:8080',
   network: 'a network: give one like 192.0.2.0/24 or 2001:db8::/32, or an address',
   seconds: 'a number of seconds above 0 (and at most a million)',
   milliseconds: 'a number of milliseconds above 0 (and at most a million)',

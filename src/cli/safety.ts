@@ -7,7 +7,7 @@ import { processFigures } from './safety/index.ts'
 
 const help = `Usage: npm run safety -- [--short] [--json]
 
-Measures what must hold against hostile input (S) and faults (R), in virtual worlds and with
+Measures what must hold against hostile input (S) and faults (R) and of the private line (L), in virtual worlds and with
 processes on loopback, and prints a table.
 
 Options:
@@ -29,8 +29,8 @@ const slackInShort = 3
 
 type Row = Figure & Measured
 
-/** S2 before S10, all S before R. */
-const order = ({ id }: Figure): number => Number(id.slice(1)) + (id.startsWith('R') ? 100 : 0)
+/** S2 before S10, all S before R, and these before L. */
+const order = ({ id }: Figure): number => Number(id.slice(1)) + 100 * 'SRL'.indexOf(id.slice(0, 1))
 
 const tableText = (rows: readonly Row[]): string => {
   const cells = rows.map(({ id, promised, measured, pass }) => [id, promised, measured, pass ? 'yes' : 'NO'])

@@ -26,6 +26,7 @@ export type ServeOptions = {
   splitStages: boolean
   strict: boolean
   classic: boolean
+  publicEndpoints: readonly Endpoint[]
   allow: readonly Network[]
   deny: readonly Network[]
   output: 'transcript' | 'json' | 'quiet'
@@ -87,6 +88,7 @@ const serverOptions = (options: ServeOptions): ServerOptions => {
     splitStages: options.splitStages,
     strict: options.strict,
     classic: options.classic,
+    publicEndpoints: options.publicEndpoints,
     allow: options.allow,
     deny: options.deny,
     ...(options.capacity !== undefined && { capacity: options.capacity }),

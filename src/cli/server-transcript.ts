@@ -27,6 +27,7 @@ export const createServerTranscript = (
   let asksThisSecond = 0
   let skipped = { refreshed: 0, added: 0, moved: 0 }
   let saidFull = false
+  let saidElsewhere = false
   let wasReady = false
 
   const registered = (event: ServerEvent & { event: 'registered' }): void => {
@@ -82,6 +83,10 @@ export const createServerTranscript = (
           return warn(`internal error: ${event.error.message}; the server goes on. Please report this.`)
         case 'unserved':
           return warn(`${event.error.message}. Without it, the ${event.door} dialect is not served.`)
+        case 'dialled-elsewhere':
+          if (!saidElsewhere) warn(elsewhere(event.to))
+          saidElsewhere = true
+          return
         case 'displaced':
           if (!saidFull) line(colors.yellow('**WARNING** TOO MANY CLIENTS, STARTING TO DROP THE OLDEST ONES**'))
           saidFull = true
@@ -103,6 +108,11 @@ export const createServerTranscript = (
     },
   }
 }
+
+/** Said once: after that the operator knows. */
+const elsewhere = (to: Endpoint): string =>
+  `a client has dialled ${formatEndpoint(to)}, which this server does not know to be its own: names can have no owners there. ` +
+  `If it is: --public ${formatEndpoint(to)}`
 
 const portsOf = (endpoints: readonly Endpoint[]): number[] => [...new Set(endpoints.map(({ port }) => port))]
 

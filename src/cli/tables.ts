@@ -24,6 +24,7 @@ export const serverTable = {
   classic: { kind: 'switch' },
   allow: { kind: 'network', many: true },
   deny: { kind: 'network', many: true },
+  public: { kind: 'endpoint', many: true },
   ...everywhere,
 } as const satisfies OptionTable
 
@@ -34,6 +35,12 @@ export const clientTable = {
   name: { kind: 'text', short: 'n' },
   contact: { kind: 'text', short: 'c' },
   stage: { kind: 'text' },
+  'stage-secret': { kind: 'text' },
+  'stage-secret-file': { kind: 'text' },
+  identity: { kind: 'text' },
+  anonymous: { kind: 'switch' },
+  'require-encryption': { kind: 'switch' },
+  forget: { kind: 'text' },
   host: { kind: 'switch-off' },
   map: { kind: 'switch' },
   input: { kind: 'switch-off' },
@@ -55,4 +62,4 @@ export const exitCodeHelp = `Exit codes:
   1    internal error, please report     5    the peer was there, but not reached
   2    wrong option or value             6    the port cannot be opened
   3    server unreachable, unknown host  7    the name was refused
-  130  interrupted (Ctrl-C)`
+  8    identity or key refused        130  interrupted (Ctrl-C)`

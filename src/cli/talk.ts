@@ -2,8 +2,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import debug from 'debug'
 import colors from 'picocolors'
-import { StageError } from '../errors.ts'
+import { StageError, codeOf } from '../errors.ts'
+import type { Identity } from '../identity.ts'
 import { createNodeHost } from '../host/node.ts'
+import { privateStage } from '../stage-secret.ts'
 import { directMessage } from '../dialects/phonebook/peer.ts'
 import { type Client, connect } from '../client/client.ts'
 import type { ClientEvent } from '../client/events.ts'
@@ -11,6 +13,7 @@ import { type StrategyName, ourParameters } from '../client/strategy.ts'
 import { visible } from '../visible.ts'
 import { createClientTranscript } from './client-transcript.ts'
 import { eventToJson, lostToJson } from './json.ts'
+import { openKnownPeers } from './known-peers.ts'
 import { createOutput } from './output.ts'
 import { pacingMs, pieces } from './pieces.ts'
 import { suspect, suspicion } from './suspect.ts'
@@ -23,6 +26,9 @@ export type TalkOptions = {
   name: string
   peer: string
   stage: string
+  stageSecret: string | undefined
+  requireEncryption: boolean
+  identity: Identity | undefined
   offerHosts: boolean
   map: boolean
   readInput: boolean
@@ -64,12 +70,20 @@ export const talk = (options: TalkOptions): Promise<number> =>
     const transcript = createClientTranscript({
       name,
       port,
+      isKnown: () => met,
       line: terminal.line,
       note: terminal.note,
       colors,
       explain: options.explain,
       now: () => host.now(),
     })
+    // Who goes without a key can't hold others to theirs.
+    const peers = options.identity && openKnownPeers()
+    const wireStage =
+      options.stageSecret === undefined ? options.stage : privateStage(options.stageSecret, options.stage).wireName
+    const place = { server: `${options.server}:${port}`, stage: wireStage, peer: options.peer.normalize('NFC') }
+    const knownKey = peers?.keyOf(place)
+    let met = knownKey !== undefined
     const startedMs = host.now()
     let client: Client | undefined
     let typed = false
@@ -107,11 +121,21 @@ export const talk = (options: TalkOptions): Promise<number> =>
       if (event.event === 'closed') return closed()
       if (event.event === 'lost') cancelDirect()
       if (event.event !== 'connected') return
+      if (!met && event.key !== undefined) remember(event.key)
       cancelDirect()
       // To an older peer one has just gone out: it is what tells that peer where we are.
       cancelDirect = host.after(event.form === 'text' ? directMs : 0, sayDirectly)
       wake()
       if (options.exitOnConnect) host.after(lingerMs, () => finish(0))
+    }
+
+    const remember = (key: string): void => {
+      met = true
+      try {
+        peers?.remember(place, key)
+      } catch (error) {
+        terminal.note(`The key of ${visible(options.peer)} can't be remembered (${codeOf(error)}).`)
+      }
     }
 
     const finish = (result: number | StageError): void => {
@@ -148,6 +172,10 @@ export const talk = (options: TalkOptions): Promise<number> =>
       name,
       peer: options.peer,
       stage: options.stage,
+      stageSecret: options.stageSecret,
+      identity: options.identity,
+      requireEncryption: options.requireEncryption,
+      knownKey,
       offerHosts: options.offerHosts,
       keepTrying: options.keepTrying,
       map: options.map,

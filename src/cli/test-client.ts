@@ -24,7 +24,14 @@ Options:
   -c, --contact PEER     the name of whom I want to reach
       --dialect DIALECT  how the server is spoken to: phonebook (default), connect, stun,
                          directory, numbered
+      --identity FILE    who I am: the key that owns my name, and that PEER knows me by (one for each
+                         name, made on first use, in ~/.local/state/stage-manager/identities)
+      --anonymous        nobody in particular: without a key
+      --require-encryption  say nothing to a peer that shows no key
+      --forget PEER      forget the key that PEER was met with
       --stage STAGE      meet in a room of this name: one sees only those who are in it
+      --stage-secret-file FILE  meet in a stage of those who know the secret in there
+      --stage-secret SECRET  the same, but others on this machine can see it; or $STAGE_SECRET
       --exit-on-connect  end one second after both sides have heard each other
       --timeout SECONDS  give up when not connected by then (never)
       --interval SECONDS ask the server this often while looking for the peer (1, later 3)
@@ -60,10 +67,17 @@ export const main = (args: readonly string[]): Promise<never> =>
       process.stdout.write(options['help'] ? help : `${version()}\n`)
       return 0
     }
+    if (options['forget'] !== undefined) {
+      const { forgetPeer } = await import('./known-peers.ts')
+      process.stdout.write(forgetPeer(options['forget'] as string))
+      if (options['server'] === undefined) return 0
+    }
     const dialect = readDialect(options['dialect'] as string | undefined)
     checkNeeds(dialect, options)
     if (options['json'] && options['quiet'])
       throw new StageError('usage', '--json and -q exclude each other: choose one')
+    if (options['identity'] && options['anonymous'])
+      throw new StageError('usage', '--identity and --anonymous exclude each other: choose one')
     const withPort = /^([^:]+):(\d+)$/.exec(options['server'] as string)
     if (withPort) throw new StageError('usage', `-s takes no port: give -s ${withPort[1]} -p ${withPort[2]}`)
     const bare = /^(?:\w+:\/\/([^/]+).*|\[(.+)\])$/.exec(options['server'] as string)
@@ -93,11 +107,29 @@ export const main = (args: readonly string[]): Promise<never> =>
       return chatIn(dialect, common, { name, peer, offerHosts })
     }
     const { talk } = await import('./talk.ts')
+    const { stageSecret } = await import('./stage-secret.ts')
+    const { whoIs } = await import('./identity.ts')
+    const secret = stageSecret({
+      text: options['stage-secret'] as string | undefined,
+      file: options['stage-secret-file'] as string | undefined,
+      env: process.env['STAGE_SECRET'],
+    })
+    const who = { file: options['identity'] as string | undefined, anonymous: options['anonymous'] as boolean }
+    const identity = whoIs(name, who)
+    const requireEncryption = options['require-encryption'] as boolean
+    if ((secret !== undefined || requireEncryption) && !identity)
+      throw new StageError(
+        'usage',
+        'a private line needs a key of mine: leave out --anonymous, or give --identity FILE',
+      )
     return talk({
       ...common,
       name,
       peer,
       stage: stage ?? '',
+      stageSecret: secret,
+      requireEncryption,
+      identity,
       offerHosts,
       map: options['map'] as boolean,
       intervalSeconds: options['interval'] as number | undefined,
@@ -110,15 +142,29 @@ export const main = (args: readonly string[]): Promise<never> =>
   })
 
 /** Of no use to the older dialects. */
-const ofPhonebook = ['stage', 'map', 'interval', 'trace', 'keep-trying', 'strategy', 'pacing', 'explain'] as const
+const phonebookOnly = [
+  'stage',
+  'stage-secret',
+  'stage-secret-file',
+  'map',
+  'interval',
+  'trace',
+  'identity',
+  'anonymous',
+  'require-encryption',
+  'keep-trying',
+  'strategy',
+  'pacing',
+  'explain',
+] as const
 
 /** What has to be given, and what has no meaning, in each dialect that this client speaks. */
 const needs = {
   phonebook: { required: ['server', 'name', 'contact'], foreign: [] },
-  connect: { required: ['server', 'name'], foreign: ofPhonebook },
-  stun: { required: ['server', 'name', 'contact'], foreign: ofPhonebook },
-  directory: { required: ['server'], foreign: ['contact', ...ofPhonebook, 'exit-on-connect'] },
-  numbered: { required: ['server'], foreign: ['name', 'contact', ...ofPhonebook, 'exit-on-connect'] },
+  connect: { required: ['server', 'name'], foreign: phonebookOnly },
+  stun: { required: ['server', 'name', 'contact'], foreign: phonebookOnly },
+  directory: { required: ['server'], foreign: ['contact', ...phonebookOnly, 'exit-on-connect'] },
+  numbered: { required: ['server'], foreign: ['name', 'contact', ...phonebookOnly, 'exit-on-connect'] },
 } as const satisfies Record<Door, { required: readonly Named[]; foreign: readonly Named[] }>
 
 type Named = keyof typeof clientTable

@@ -1,4 +1,5 @@
 // test-server: options in, a running Stage Manager out. The server itself is loaded only when there is one to run.
+import type { Endpoint } from '../endpoint.ts'
 import { StageError } from '../errors.ts'
 import { nearest } from '../nearest.ts'
 import type { Network } from '../networks.ts'
@@ -24,6 +25,8 @@ Options:
       --dialects A,B     speak these only: phonebook, connect, stun, directory, numbered (all)
       --older-ports      listen on 8000, 9090 and 9999 too, where other older programs look
       --stages           read an older client's name@stage as a name on a stage of its own
+      --public ADDRESS   clients dial it under this address (and :PORT) too, as behind a NAT:
+                         else nobody can own a name there; may be repeated
       --allow NETWORK    answer only these addresses (192.0.2.0/24); may be repeated
       --deny NETWORK     never answer these; may be repeated
       --strict           no courtesy for older clients: nobody who has not shown that he hears
@@ -78,6 +81,7 @@ export const main = (args: readonly string[]): Promise<never> =>
       splitStages: options['stages'] as boolean,
       strict: options['strict'] as boolean,
       classic: options['classic'] as boolean,
+      publicEndpoints: options['public'] as Endpoint[],
       allow: options['allow'] as Network[],
       deny: options['deny'] as Network[],
       output: options['json'] ? 'json' : options['quiet'] ? 'quiet' : 'transcript',

@@ -80,6 +80,12 @@ export class Candidates {
     }
   }
 
+  /** The phonebook shows the peer again: those at rest are tried again, and all of them anew once it has proven where it is. */
+  wake(isProven: boolean, nowMs: number): void {
+    if (isProven) this.restart('dense', nowMs)
+    else if (this.deadline() === Infinity) this.restart('sparse', nowMs)
+  }
+
   rest(): void {
     for (const candidate of this.#byKey.values()) candidate.nextMs = Infinity
   }

@@ -3,7 +3,9 @@ import { type Endpoint, familyOf, isLoopback } from '../endpoint.ts'
 import { StageError } from '../errors.ts'
 import { mostHosts } from '../dialects/phonebook/codec.ts'
 import type { Host } from '../host.ts'
+import type { Identity } from '../identity.ts'
 import { nearest } from '../nearest.ts'
+import { privateStage } from '../stage-secret.ts'
 import type { Door } from '../entry.ts'
 import { encodeText, longestPayload, longestText } from '../dialects/phonebook/peer.ts'
 import { decodeUtf8, encodeUtf8 } from '../utf8.ts'
@@ -21,6 +23,7 @@ import { Puncher } from './puncher.ts'
 import { Registrar } from './registrar.ts'
 import { createSockets } from './sockets.ts'
 import { StageView } from './stage-view.ts'
+import { type KeyProblem, keyProblemText } from './trust.ts'
 
 export type ClientOptions = {
   /** Name or IP address of the Stage Manager. */
@@ -30,6 +33,14 @@ export type ClientOptions = {
   peer: string
   /** The room. */
   stage?: string
+  /** For a stage of those who know it; it never leaves this machine. */
+  stageSecret?: string | undefined
+  /** Who we are: claims the name. Default: nobody in particular. */
+  identity?: Identity | undefined
+  /** The key that the peer was met with before: it is met with that one, or not at all. */
+  knownKey?: string | undefined
+  /** Says nothing to a peer without a private line. A secret stage, and a known key, ask for that anyway. */
+  requireEncryption?: boolean
   /** Offers our own addresses to a peer behind the same NAT. Default: true. */
   offerHosts?: boolean
   /** Asks the gateway, by UPnP-IGD or NAT-PMP, to forward a port to us, and offers that to the peer. Default: false. */
@@ -69,10 +80,14 @@ const serverSilentMs = 10_000
 const waitingAgainMs = 30_000
 
 export const connect = (host: Host, options: ClientOptions): Client => {
-  const { server, port = 8080, stage = '', offerHosts = true, map = false, timeoutMs, onEvent = () => {} } = options
+  const { server, port = 8080, offerHosts = true, map = false, timeoutMs, onEvent = () => {} } = options
   const name = options.name.normalize('NFC')
   const peer = options.peer.normalize('NFC')
   checkNames(name, peer)
+  const secret = options.stageSecret === undefined ? undefined : privateStage(options.stageSecret, options.stage ?? '')
+  const stage = secret?.wireName ?? options.stage ?? ''
+  if ((secret || options.requireEncryption || options.knownKey !== undefined) && !options.identity)
+    throw new StageError('usage', 'A private line needs an identity: give one')
   const startedMs = host.now()
   const view = new StageView()
   let closed = false
@@ -85,6 +100,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
   /** When the server last said unasked that the peer has registered. */
   let peerSeenMs = -Infinity
   let looksLike: Door | undefined
+  let refusedKey: KeyProblem | undefined
 
   const hosts = (): Endpoint[] => {
     // A server on loopback has its clients on the same machine, where the address that it sees is the one to use.
@@ -116,6 +132,8 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     me: name,
     peer,
     startedMs,
+    line: options.identity && { identity: options.identity, stage, psk: secret?.psk },
+    trust: { knownKey: options.knownKey, required: options.requireEncryption || secret !== undefined },
     randomBytes: n => host.randomBytes(n),
     reaches: family => sockets.local(family) !== undefined,
     send(bytes, to, ttl) {
@@ -143,6 +161,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     name,
     seek: peer,
     stage,
+    identity: options.identity,
     hosts,
     nat: () => through.nat,
     intervalMs: options.intervalMs,
@@ -156,6 +175,8 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     if (closed) return
     onEvent(event)
     if (closed) return // by whoever listens
+    if (event.event === 'key-refused') refusedKey = event
+    if (event.event === 'quiet') registrar.renew(host.now())
     if (event.event === 'name-conflict') nameTaken = true
     if (event.event === 'connected') {
       wasConnected = true
@@ -295,6 +316,11 @@ export const connect = (host: Host, options: ClientOptions): Client => {
         new StageError('server-unreachable', `No answer from ${where}, port ${port}, in ${seconds} s: ${remedy}`),
       )
     }
+    if (registrar.taken) {
+      const remedy = 'choose another name (-n), or give the identity that owns it (--identity)'
+      return fail(new StageError('name-refused', `${name} is owned by somebody with another key: ${remedy}`))
+    }
+    if (refusedKey) return fail(new StageError('identity-refused', keyProblemText(refusedKey, peer)))
     if (!view.names().includes(peer)) {
       return fail(new StageError('peer-absent', `${peer} did not appear in the phonebook in ${seconds} s`))
     }

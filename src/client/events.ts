@@ -6,6 +6,7 @@ import type { PortMappingProtocol } from '../host.ts'
 import type { Plan, StrategyName } from './strategy.ts'
 import type { Verdict } from './verdict.ts'
 import type { CandidateKind } from './targets.ts'
+import type { KeyProblem } from './trust.ts'
 
 export type Waiting =
   | { readonly on: 'server'; readonly servers: readonly Endpoint[] }
@@ -65,7 +66,16 @@ export type ClientEvent =
       readonly endpoint: Endpoint
       readonly elapsedMs: number
       readonly form: 'binary' | 'text'
+      /** Sealed from end to end, by a peer that has shown this key. */
+      readonly private: boolean
+      readonly key?: string
     }
+  /** The phonebook shows the peer with a key that it may not have, or without one: nothing is sent there. */
+  | ({ readonly event: 'key-refused' } & KeyProblem)
+  /** For 5 s the peer has answered our checks, and not by the key that the phonebook shows for it. */
+  | { readonly event: 'line-stuck'; readonly peer: string }
+  /** A lively private talk has fallen silent all at once: the server is asked whether either of us has moved. */
+  | { readonly event: 'quiet'; readonly peer: string }
   /** The session goes on at another endpoint. */
   | { readonly event: 'moved'; readonly peer: string; readonly endpoint: Endpoint }
   /** `text`: the bytes as UTF-8 with replacement characters; not yet safe for a terminal. */
@@ -84,6 +94,10 @@ export type ClientEvent =
       readonly length: number
     }
   | { readonly event: 'lost'; readonly peer: string; readonly reason: 'silent' | 'left' | 'no-consent' }
+  /** The server has accepted our claim: while we are there nobody without our key gets the name. */
+  | { readonly event: 'owned'; readonly name: string; readonly fingerprint: string }
+  /** The name is somebody else's, who has another key: we are not in the phonebook. */
+  | { readonly event: 'name-taken'; readonly name: string }
   /** Somebody else registered our name. */
   | { readonly event: 'name-conflict'; readonly name: string; readonly endpoint: Endpoint }
   /** No server has answered for 3 s. `looksLike`: the dialect of what did come from there. */

@@ -1,7 +1,9 @@
 // Law: pure. What we know of the peer, and whom we believe to be it.
 import { type Endpoint, sameEndpoint } from '../endpoint.ts'
 import type { Line } from '../dialects/phonebook/codec.ts'
+import { parseHint } from '../dialects/phonebook/hint.ts'
 import { type Tag, directMessage } from '../dialects/phonebook/peer.ts'
+import type { Situation } from './attempts.ts'
 import type { PeerStanding } from './manners.ts'
 
 /** The phonebook goes on showing a peer that has said goodbye; whoever comes back there sooner will check us. */
@@ -33,6 +35,19 @@ export class Peer {
   get standing(): PeerStanding {
     if (!this.#entry?.newer) return 'older'
     return this.#entry.proven ? 'proven' : 'unproven'
+  }
+
+  /** What attempts to get through have to know of it. */
+  get target(): Omit<Situation, 'mine'> | undefined {
+    const entry = this.#entry
+    return (
+      entry && {
+        theirs: entry.nat === undefined ? undefined : parseHint(entry.nat),
+        endpoint: entry.endpoint,
+        offered: entry.hosts.filter(({ address, port }) => address === entry.endpoint.address && port >= 1024),
+        consented: this.pair !== '',
+      }
+    )
   }
 
   /** What is new about it; `stale` is the entry of a peer that has just said goodbye there. */

@@ -14,15 +14,16 @@ import { type Candidate, Candidates } from './candidates.ts'
 import type { ClientEvent } from './events.ts'
 import { Manners, type PeerStanding } from './manners.ts'
 import { Peer, sameBytes } from './peer.ts'
-import { parseHint } from '../dialects/phonebook/hint.ts'
 import { type PunchState, nextState } from './punch-state.ts'
 import { consentCheckMs } from './schedule.ts'
 import { Session } from './session.ts'
 import { EarlyChecks } from './early-checks.ts'
 import type { Shot, Situation } from './attempts.ts'
-import { type Path, pathVia } from './paths.ts'
+import { type Path, pathVia, samePath } from './paths.ts'
+import { type Opened, PrivateLine, type PrivateLineOptions } from './private-line.ts'
 import { type Rival, SecondPath, type Tagged, rivalMs } from './second-path.ts'
 import { targetsOf } from './targets.ts'
+import { Trust, type TrustOptions } from './trust.ts'
 import { Voice } from './voice.ts'
 
 export type PuncherOptions = {
@@ -34,6 +35,9 @@ export type PuncherOptions = {
   readonly reaches: (family: Family) => boolean
   readonly send: (bytes: Uint8Array, to: Path, ttl?: number) => void
   readonly onEvent: (event: ClientEvent) => void
+  /** Without it everything is said in plain. */
+  readonly line?: Pick<PrivateLineOptions, 'identity' | 'stage' | 'psk'> | undefined
+  readonly trust?: TrustOptions
 }
 
 /** A path that was heard from within this time works: another one that works too is no reason to change. */
@@ -47,6 +51,8 @@ export class Puncher {
   readonly #candidates = new Candidates(this.#manners)
   readonly #early = new EarlyChecks()
   readonly #second = new SecondPath()
+  readonly #line: PrivateLine | undefined
+  readonly #trust: Trust
   #state: PunchState = 'waiting'
   #session: Session | undefined
   #heard = false
@@ -56,6 +62,10 @@ export class Puncher {
     this.#options = options
     this.#peer = new Peer(options.peer, options.me)
     this.#voice = new Voice(options)
+    this.#trust = new Trust(options.trust ?? {})
+    if (!options.line) return
+    const onStuck = (): void => this.#emit({ event: 'line-stuck', peer: options.peer })
+    this.#line = this.#voice.line = new PrivateLine({ ...options, ...options.line, tag: this.#voice.tag, onStuck })
   }
 
   get state(): PunchState {
@@ -70,7 +80,6 @@ export class Puncher {
     return this.#heard
   }
 
-  /** The endpoints that it tries. */
   get endpoints(): Endpoint[] {
     return this.#candidates.all().map(({ endpoint }) => endpoint)
   }
@@ -79,6 +88,8 @@ export class Puncher {
   learn(line: Line, mapped: Endpoint | undefined, server: Endpoint, nowMs: number): void {
     const { endpoint, hosts, problem } = targetsOf(line, mapped, server, this.#options.reaches)
     if (problem) return this.#refuse(line.endpoint, problem)
+    if (!this.#trust.accepts(line, problem => this.#emit({ event: 'key-refused', ...problem }))) return
+    if (this.#line) this.#line.peerKey = line.key
     const targets = endpoint ? [endpoint, ...hosts] : hosts
     if (targets.length === 0) return // not yet
     const news = this.#peer.learn(line, nowMs)
@@ -92,11 +103,10 @@ export class Puncher {
     if (this.#state !== 'connected' || news === 'moved') {
       for (const host of hosts) this.#candidates.add(host, 'host', nowMs)
     }
-    if (this.#state === 'punching' && news === 'proven') this.#candidates.restart('dense', nowMs)
-    else if (this.#state === 'punching' && this.#candidates.deadline() === Infinity) {
-      this.#candidates.restart('sparse', nowMs)
-    }
+    if (this.#state === 'punching') this.#candidates.wake(news === 'proven', nowMs)
     if (this.#state === 'waiting') this.#state = nextState(this.#state, 'located')
+    const { session } = this
+    if (session?.tag && !session.isPrivate) this.#line?.knock(session.endpoint, session.tag, true, nowMs)
     for (const { check, from } of this.#early.take(nowMs)) {
       if (this.#believes(from, check.pair)) this.#receiveCheck(check, from, nowMs)
     }
@@ -105,15 +115,7 @@ export class Puncher {
 
   /** The peer, as far as attempts have to know it; while there is a session there are none. */
   get target(): Omit<Situation, 'mine'> | undefined {
-    const { entry, pair } = this.#peer
-    if (this.#state !== 'punching' || !entry) return undefined
-    const { endpoint, nat, hosts } = entry
-    return {
-      theirs: nat === undefined ? undefined : parseHint(nat),
-      endpoint,
-      offered: hosts.filter(({ address, port }) => address === endpoint.address && port >= 1024),
-      consented: pair !== '',
-    }
+    return this.#state === 'punching' ? this.#peer.target : undefined
   }
 
   get standing(): PeerStanding {
@@ -132,25 +134,27 @@ export class Puncher {
     else if (!isPeerMessage(bytes)) this.#receiveText(bytes, from, nowMs)
   }
 
-  /** Sends what is due. */
   tick(nowMs: number): void {
     for (const candidate of this.#candidates.due(nowMs)) this.#check(candidate, nowMs)
     const rival = this.#second.settled(nowMs)
     if (rival) this.#settleRival(rival, nowMs)
+    this.#line?.tick(nowMs)
     const session = this.#session
     const due = session?.due(nowMs)
     if (!session || !due) return
     if (due === 'silent' || due === 'no-consent') return this.#lose(due, nowMs)
-    if (due === 'check') this.#sendCheck(session.endpoint, nowMs)
+    if (due === 'doubt') this.#emit({ event: 'quiet', peer: this.#options.peer })
+    if (due !== 'keepalive') this.#sendCheck(session.endpoint, nowMs)
     else this.#voice.keepalive(session, nowMs)
   }
 
   /** When `tick` wants to be called. */
   deadline(): number {
-    return Math.min(this.#candidates.deadline(), this.#second.deadline(), this.#session?.deadline() ?? Infinity)
+    const lineMs = this.#line?.deadline() ?? Infinity
+    const sessionMs = this.#session?.deadline() ?? Infinity
+    return Math.min(this.#candidates.deadline(), this.#second.deadline(), lineMs, sessionMs)
   }
 
-  /** False where there is no session to send in. */
   send(payload: Uint8Array, nowMs: number): boolean {
     const session = this.#session
     if (!session) return false
@@ -158,7 +162,6 @@ export class Puncher {
     return true
   }
 
-  /** Says goodbye, where the peer understands it. */
   close(): void {
     if (this.#session) this.#voice.goodbye(this.#session)
   }
@@ -172,11 +175,13 @@ export class Puncher {
         this.#sign(from, nowMs)
         return this.#confirm(from, message.tag, nowMs)
       }
-      default: {
+      case 'hello':
+      case 'welcome':
+      case 'sealed':
+        return this.#receiveOpened(this.#line?.receive(message, from, nowMs), from, nowMs)
+      default:
         // Only the peer knows our tag: it got it in a check of ours, so that check has arrived.
-        if (!sameBytes(message.tag, this.#voice.tag)) return
-        this.#receiveTagged(message, from, nowMs)
-      }
+        if (!this.#line?.isWanted && sameBytes(message.tag, this.#voice.tag)) this.#receiveTagged(message, from, nowMs)
     }
   }
 
@@ -194,10 +199,26 @@ export class Puncher {
     const candidate = this.#candidates.add(from, 'peer-reflexive', nowMs)
     if (!candidate) return
     candidate.tag = message.tag
+    this.#line?.knock(from, message.tag, false, nowMs)
     // A second path that works is known to both. To check it back would make the peer check it back, and so on for ever.
     const isOther = session?.tag !== undefined && this.#isPathOf(session, from) && sameBytes(session.tag, message.tag)
     if (isOther && nowMs - session.heardHereMs <= consentCheckMs + rivalMs) return
     this.#check(candidate, nowMs)
+  }
+
+  /** Nobody but the peer can have said it, so where it comes from is where the peer is. */
+  #receiveOpened(opened: Opened | undefined, from: Path, nowMs: number): void {
+    if (!opened) return
+    const { type, payload, tag, isNewest } = opened
+    const known = this.#session
+    if (!known || !samePath(known.endpoint, from)) this.#candidates.add(from, 'peer-reflexive', nowMs)
+    this.#sign(from, nowMs)
+    if (!known?.isPrivate || !known.tag || !sameBytes(known.tag, tag)) this.#establish(from, tag, nowMs)
+    const session = this.#session
+    session?.heard(from, nowMs)
+    if (session && isNewest && !samePath(session.endpoint, from)) this.#move(session, from, nowMs)
+    if (type === 'close') this.#lose('left', nowMs)
+    else if (type === 'data') this.#deliver(payload, from)
   }
 
   #receiveTagged(message: Tagged, from: Path, nowMs: number): void {
@@ -239,7 +260,8 @@ export class Puncher {
   #receiveText(bytes: Uint8Array, from: Path, nowMs: number): void {
     const text = decodeUtf8(bytes)
     const session = this.#session
-    if (session?.tag || !this.#isOlderPeer(from, text)) {
+    const isThere = session !== undefined && sameEndpoint(session.endpoint, from)
+    if (session?.tag || !(isThere || this.#peer.isOlderAt(from, text))) {
       // An older peer, or ours on an older server, may be here before its entry is: it will say so again.
       const isEarly = !this.#peer.entry && text === directMessage(this.#options.peer, this.#options.me)
       if (text !== undefined && !isEarly) this.#emit({ event: 'stranger', endpoint: from, text, length: bytes.length })
@@ -251,12 +273,6 @@ export class Puncher {
     else if (!sameEndpoint(session.endpoint, from)) this.#move(session, from, nowMs)
     this.#session?.heard(from, nowMs)
     this.#deliver(bytes, from)
-  }
-
-  #isOlderPeer(from: Endpoint, text: string | undefined): boolean {
-    return (
-      this.#peer.isOlderAt(from, text) || (this.#session !== undefined && sameEndpoint(this.#session.endpoint, from))
-    )
   }
 
   #deliver(bytes: Uint8Array, from: Endpoint): void {
@@ -293,6 +309,7 @@ export class Puncher {
   #confirm(from: Path, tag: Tag | undefined, nowMs: number): void {
     const candidate = this.#candidates.get(from)
     if (candidate && tag) candidate.confirmedTag = tag
+    if (tag && this.#line?.isWanted && !this.#line.isUp(tag)) return this.#line.knock(from, tag, true, nowMs)
     const session = this.#session
     if (!session) return this.#establish(from, tag, nowMs)
     const same = session.tag !== undefined && tag !== undefined && sameBytes(session.tag, tag)
@@ -301,6 +318,7 @@ export class Puncher {
     if (same) session.consented(nowMs)
     if (same) this.#release(nowMs)
     if (same && (here || nowMs - session.heardHereMs < quietMs)) return
+    if (same && session.isPrivate) this.#voice.keepalive(session, nowMs, from) // what the peer opens tells it where we are
     // Another tag here: the peer was started anew. Elsewhere: that, or somebody else has its name now.
     if (!session.tag || !tag || here) return this.#establish(from, tag, nowMs)
     if (this.#second.rival) return
@@ -318,23 +336,31 @@ export class Puncher {
 
   #establish(endpoint: Path, tag: Tag | undefined, nowMs: number): void {
     const { peer, startedMs } = this.#options
-    this.#session = new Session(endpoint, tag, nowMs)
+    const isPrivate = this.#line?.isUp(tag) ?? false
+    this.#session = new Session(endpoint, tag, nowMs, isPrivate)
     this.#second.clear()
     this.#candidates.rest()
     this.#state = nextState(this.#state, 'confirmed')
     const form = tag ? 'binary' : 'text'
-    this.#emit({ event: 'connected', peer, endpoint, elapsedMs: nowMs - startedMs, form })
-    if (!tag) this.#voice.keepalive(this.#session, nowMs) // answers the observed source, which confirms it to the peer
+    const key = isPrivate ? this.#line?.peerKey : undefined
+    if (key !== undefined) this.#trust.met(key)
+    const privacy = { private: isPrivate, ...(key !== undefined && { key }) }
+    this.#emit({ event: 'connected', peer, endpoint, elapsedMs: nowMs - startedMs, form, ...privacy })
+    if (!tag || isPrivate) this.#voice.keepalive(this.#session, nowMs) // which confirms to the peer that we hear it
   }
 
   #move(session: Session, to: Path, nowMs: number): void {
     session.moveTo(to, nowMs)
     this.#candidates.rest()
     this.#emit({ event: 'moved', peer: this.#options.peer, endpoint: to })
+    if (session.isPrivate) this.#sendCheck(to, nowMs) // it is to agree to what it gets there
   }
 
   #lose(reason: 'silent' | 'no-consent' | 'left', nowMs: number): void {
-    if (reason === 'left') this.#peer.leave(this.#session?.tag, nowMs)
+    if (reason === 'left') {
+      this.#peer.leave(this.#session?.tag, nowMs)
+      this.#line?.leave()
+    }
     this.#session = undefined
     this.#second.clear()
     this.#heard = false

@@ -1,6 +1,9 @@
 // Law: never touches a socket, a resolver or a clock. Keeps us registered: which server address is asked, when, with which
 // cookie, and when the host has to be looked up again.
-import { type Endpoint, sameEndpoint } from '../endpoint.ts'
+import { type Claim, claimBytes } from '../claim.ts'
+import { type Endpoint, formatEndpoint, sameEndpoint } from '../endpoint.ts'
+import { type Identity, fingerprintOf } from '../identity.ts'
+import { toBase64url } from '../rfc4648.ts'
 import { type Line, decodeLines, encodeRegistration } from '../dialects/phonebook/codec.ts'
 import type { ClientEvent } from './events.ts'
 import { jittered, pollDelayMs, retryDelayMs } from './schedule.ts'
@@ -17,6 +20,8 @@ export type RegistrarOptions = {
   readonly name: string
   readonly seek: string
   readonly stage: string
+  /** Claims the name, where there is one. */
+  readonly identity?: Identity | undefined
   /** Our local candidates at this moment. */
   readonly hosts: () => readonly Endpoint[]
   /** What we know of our NAT, for the peer. */
@@ -49,6 +54,9 @@ export class Registrar {
   /** A new cookie is echoed at once, but a server that makes one for each answer does not get us into a loop. */
   #echoed = false
   #conflict: Endpoint | undefined
+  #standing: 'unknown' | 'owned' | 'taken' = 'unknown'
+  /** The last one that was made: a signature costs as much as ten datagrams. */
+  #signed: { readonly of: string; readonly sig: string } | undefined
 
   constructor(options: RegistrarOptions) {
     this.#options = options
@@ -71,6 +79,11 @@ export class Registrar {
   /** Registrations since the last answer. */
   get misses(): number {
     return this.#misses
+  }
+
+  /** The name is somebody else's, who has a key for it. */
+  get taken(): boolean {
+    return this.#standing === 'taken'
   }
 
   /** Where the server sees us. */
@@ -110,6 +123,12 @@ export class Registrar {
       this.#lookingSinceMs = nowMs
       this.#register(nowMs)
     } else if (!this.#awaiting) this.#nextMs = nowMs + this.#pollMs(nowMs)
+  }
+
+  /** There is something new to say. */
+  renew(nowMs: number): void {
+    this.#echoed = false
+    if (this.#active) this.#register(nowMs)
   }
 
   /** What we offer has changed: said at once to the server that answers us, so that it tells whoever seeks us. */
@@ -154,8 +173,9 @@ export class Registrar {
   }
 
   #sendTo(server: Endpoint): void {
-    const { name, seek, stage, onEvent, send } = this.#options
+    const { name, seek, stage, identity, onEvent, send } = this.#options
     const cookie = this.#cookie
+    const key = identity?.key
     const request = {
       name,
       newer: true,
@@ -164,9 +184,21 @@ export class Registrar {
       hosts: this.#options.hosts(),
       nat: this.#options.nat?.(),
       cookie,
+      key,
+      to: server,
+      sig:
+        identity && cookie !== undefined
+          ? this.#sign({ to: server, cookie, stage, name, key: identity.key }, identity)
+          : undefined,
     }
     onEvent({ event: 'registering', name, server })
     send(encodeRegistration(request, cookie === undefined && !this.#active), server)
+  }
+
+  #sign(claim: Claim, identity: Identity): string {
+    const of = `${formatEndpoint(claim.to)} ${claim.cookie}`
+    if (this.#signed?.of !== of) this.#signed = { of, sig: toBase64url(identity.sign(claimBytes(claim))) }
+    return this.#signed.sig
   }
 
   #receiveOwn(own: Line, from: Endpoint, nowMs: number): void {
@@ -184,7 +216,8 @@ export class Registrar {
     this.#trying = 1
     this.#nextAddressMs = Infinity
     this.#nextMs = nowMs + this.#pollMs(nowMs)
-    if (news) onEvent({ event: 'registered', name, server: from, endpoint: own.endpoint })
+    this.#noteStanding(own)
+    if (news && !own.taken) onEvent({ event: 'registered', name, server: from, endpoint: own.endpoint })
     this.#newerServer = own.cookie !== undefined
     if (own.cookie === this.#cookie) return
     this.#cookie = own.cookie
@@ -197,6 +230,19 @@ export class Registrar {
   /** An older server may have taken the place of a newer one: its answers show us where we are, and have no cookie. */
   #isAnswer(own: Line): boolean {
     return this.#awaiting && (isSame(own.endpoint, this.#mapped) || this.#misses >= missesUntilLookup)
+  }
+
+  /** Whose the name is, as the server has just said. */
+  #noteStanding({ taken, key, cookie }: Line): void {
+    const { name, identity, onEvent } = this.#options
+    // With a cookie that is new to us we have not signed yet: the answer to that will tell.
+    if (taken && identity && cookie !== this.#cookie) return
+    const standing = taken ? 'taken' : key !== undefined && key === identity?.key ? 'owned' : 'unknown'
+    const isNews = standing !== this.#standing
+    this.#standing = standing
+    if (!isNews) return
+    if (standing === 'taken') onEvent({ event: 'name-taken', name })
+    if (standing === 'owned') onEvent({ event: 'owned', name, fingerprint: fingerprintOf(identity?.key ?? '') })
   }
 
   #noteConflict(endpoint: Endpoint): void {

@@ -3,6 +3,9 @@ import { type Endpoint, sameEndpoint } from '../endpoint.ts'
 import type { Path } from './paths.ts'
 import { consentCheckMs, consentLostMs, consentRetryMs, keepaliveMs, silenceMs, textKeepaliveMs } from './schedule.ts'
 
+/** So many messages in a second are a talk; a pause in it that is so much longer than usual is worth a question. */
+const [lively, livelyMs] = [4, 1000]
+const [longPause, shortestPauseMs] = [2.5, 200]
 /** Sequence numbers further back than this are taken for duplicates. */
 const windowSize = 64
 
@@ -10,17 +13,23 @@ export class Session {
   endpoint: Path
   /** The peer's tag; undefined towards an older peer, with whom everything is text. */
   readonly tag: Uint8Array | undefined
+  /** What is said in it is sealed. */
+  readonly isPrivate: boolean
   #sentMs: number
   #heardMs: number
   #heardHereMs: number
   #consentMs: number
   #checkedMs: number
+  /** When the last ones came, in turn. */
+  readonly #heardAt: number[] = Array.from({ length: lively }, () => -Infinity)
+  #turn = 0
   #highest: number | undefined
   #seen = new Set<number>()
 
-  constructor(endpoint: Path, tag: Uint8Array | undefined, nowMs: number) {
+  constructor(endpoint: Path, tag: Uint8Array | undefined, nowMs: number, isPrivate = false) {
     this.endpoint = endpoint
     this.tag = tag
+    this.isPrivate = isPrivate
     this.#sentMs = this.#heardMs = this.#heardHereMs = this.#consentMs = this.#checkedMs = nowMs
   }
 
@@ -48,6 +57,8 @@ export class Session {
 
   heard(from: Endpoint, nowMs: number): void {
     this.#heardMs = nowMs
+    this.#turn = (this.#turn + 1) % lively
+    this.#heardAt[this.#turn] = nowMs
     if (sameEndpoint(from, this.endpoint)) this.#heardHereMs = nowMs
   }
 
@@ -62,15 +73,25 @@ export class Session {
     this.#heardHereMs = nowMs
   }
 
+  /** A lively talk that falls silent from one moment to the next may be a NAT that has forgotten; asked once for each silence. */
+  get #doubtMs(): number {
+    const first = this.#heardAt[(this.#turn + 1) % lively] ?? -Infinity
+    if (!this.isPrivate || this.#checkedMs >= this.#heardMs) return Infinity
+    const usualMs = (this.#heardMs - first) / (lively - 1)
+    if (this.#heardMs - first > livelyMs) return Infinity
+    return this.#heardMs + Math.max(shortestPauseMs, longPause * usualMs)
+  }
+
   checked(nowMs: number): void {
     this.#checkedMs = nowMs
   }
 
   /** What is due, the most urgent first; undefined where nothing is. */
-  due(nowMs: number): 'silent' | 'no-consent' | 'check' | 'keepalive' | undefined {
+  due(nowMs: number): 'silent' | 'no-consent' | 'doubt' | 'check' | 'keepalive' | undefined {
     if (nowMs >= this.#heardMs + silenceMs) return 'silent'
     if (!this.tag) return nowMs >= this.#sentMs + textKeepaliveMs ? 'keepalive' : undefined
     if (nowMs >= this.#consentMs + consentLostMs) return 'no-consent'
+    if (nowMs >= this.#doubtMs) return 'doubt'
     if (nowMs >= this.#nextCheckMs) return 'check'
     return nowMs >= this.#sentMs + keepaliveMs ? 'keepalive' : undefined
   }
@@ -79,7 +100,13 @@ export class Session {
   deadline(): number {
     const silent = this.#heardMs + silenceMs
     if (!this.tag) return Math.min(silent, this.#sentMs + textKeepaliveMs)
-    return Math.min(silent, this.#consentMs + consentLostMs, this.#nextCheckMs, this.#sentMs + keepaliveMs)
+    return Math.min(
+      silent,
+      this.#consentMs + consentLostMs,
+      this.#doubtMs,
+      this.#nextCheckMs,
+      this.#sentMs + keepaliveMs,
+    )
   }
 
   get #nextCheckMs(): number {

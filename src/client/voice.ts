@@ -1,5 +1,6 @@
 // Law: pure. All that we ever say to the peer, and which of our checks an answer belongs to.
 import {
+  type Inner,
   type Tag,
   type TransactionId,
   directMessage,
@@ -7,6 +8,7 @@ import {
   encodeText,
 } from '../dialects/phonebook/peer.ts'
 import type { Path } from './paths.ts'
+import type { PrivateLine } from './private-line.ts'
 import { sameBytes } from './peer.ts'
 import type { Session } from './session.ts'
 import { Transactions } from './transactions.ts'
@@ -21,12 +23,15 @@ export type VoiceOptions = {
 /** Something that asks to be answered, ready to be sent: a check, or the text that an older peer understands. */
 export type Question = { readonly bytes: Uint8Array; readonly transaction: TransactionId | undefined }
 
+const none = new Uint8Array()
 /** For as long as an attempt takes. */
 const shotMs = 40_000
 
 export class Voice {
   /** Ours: whatever is sent to us in a session carries it. */
   readonly tag: Tag
+  /** Seals what is said in a private session. */
+  line: PrivateLine | undefined
   readonly #options: VoiceOptions
   readonly #transactions = new Transactions()
   /** Of all that our tag ever sends: a peer that did not notice an outage goes on counting. */
@@ -79,19 +84,32 @@ export class Voice {
 
   data(session: Session, payload: Uint8Array, nowMs: number): void {
     const { tag } = session
-    const sequence = this.#sequence++ >>> 0
-    this.#options.send(tag ? encodePeerMessage({ type: 'data', tag, sequence, payload }) : payload, session.endpoint)
+    if (session.isPrivate) this.#seal(session.endpoint, { type: 'data', payload })
+    else if (!tag) this.#options.send(payload, session.endpoint)
+    else {
+      const sequence = this.#sequence++ >>> 0
+      this.#options.send(encodePeerMessage({ type: 'data', tag, sequence, payload }), session.endpoint)
+    }
     session.sent(nowMs)
   }
 
-  keepalive(session: Session, nowMs: number): void {
+  /** `to`: another path to the same peer. */
+  keepalive(session: Session, nowMs: number, to = session.endpoint): void {
     const { tag } = session
-    this.#options.send(tag ? encodePeerMessage({ type: 'keepalive', tag }) : this.text().bytes, session.endpoint)
+    if (session.isPrivate) this.#seal(to, { type: 'keepalive', payload: none })
+    else this.#options.send(tag ? encodePeerMessage({ type: 'keepalive', tag }) : this.text().bytes, session.endpoint)
     session.sent(nowMs)
   }
 
   /** Older peers have no word for it. */
-  goodbye({ tag, endpoint }: Session): void {
-    if (tag) this.#options.send(encodePeerMessage({ type: 'close', tag }), endpoint)
+  goodbye(session: Session): void {
+    const { tag, endpoint } = session
+    if (session.isPrivate) this.#seal(endpoint, { type: 'close', payload: none })
+    else if (tag) this.#options.send(encodePeerMessage({ type: 'close', tag }), endpoint)
+  }
+
+  #seal(endpoint: Path, inner: Inner): void {
+    const bytes = this.line?.seal(inner)
+    if (bytes) this.#options.send(bytes, endpoint)
   }
 }

@@ -1,6 +1,7 @@
 // Law: types, and the list of refusals. The one shape that every dialect has: bytes in, a request or a refusal; a request in, answers out.
 import type { Endpoint } from '../endpoint.ts'
 import type { LineProblem } from './lines.ts'
+import type { Claim } from '../claim.ts'
 import type { Door, Entry, Place, Registered } from '../entry.ts'
 import type { Phonebook } from '../phonebook.ts'
 
@@ -16,6 +17,7 @@ export const refusals = [
   'malformed',
   'not-a-request',
   'kept-name',
+  'taken',
   'not-its-own',
   'unrecognised',
 ] as const
@@ -43,9 +45,11 @@ export type Desk = {
   /** Splits an older client's `name@stage`. */
   readonly splitStages: boolean
   randomBytes(count: number): Uint8Array
-  /** The cookie that this endpoint has to echo; an entry keeps its own. */
-  cookieFor(from: Endpoint): string
-  isCookieOf(cookie: string, from: Endpoint): boolean
+  /** The cookie that this endpoint has to echo; an entry keeps its own. `placement`: of the entry that it would move. */
+  cookieFor(from: Endpoint, placement?: number): string
+  isCookieOf(cookie: string, from: Endpoint, placement?: number): boolean
+  /** Whether the claim, made from there, is the key's; `later` where too many were looked at just now. */
+  claimHolds(claim: Claim, sig: string, from: Endpoint): 'yes' | 'no' | 'later'
   /** The token of two proven entries that seek each other. */
   pairToken(a: Entry, b: Entry): string
   /** How much may be answered to a request of so many bytes. */
@@ -66,6 +70,8 @@ export type Answer = {
   readonly payer: Payer
   readonly standing: Standing
   readonly registered?: Registered | undefined
+  /** Nothing was entered into the book, and this is why; it is counted under its name. */
+  readonly refusal?: Refusal
   /** The first of two is told about the second, in its own dialect. */
   readonly introductions?: readonly (readonly [receiver: Entry, entry: Entry])[]
   /** What was asked for, where that is more than a registration: for the transcript. */

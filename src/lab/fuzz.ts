@@ -3,6 +3,7 @@
 import type { ClientEvent } from '../client/events.ts'
 import { createDialects } from '../dialects/index.ts'
 import type { Endpoint } from '../endpoint.ts'
+import { identityOf, identitySeedLength } from '../identity.ts'
 import { encodeUtf8 } from '../utf8.ts'
 import { type Random, seededRandom } from '../sim/random.ts'
 import type { Attachment, Box } from '../sim/segment.ts'
@@ -94,6 +95,8 @@ const targets: Record<FuzzTarget, (stage: Stage, random: Random, at: Attachment)
       { address: '0.0.0.0', port: port + 1, stunOnly: true },
     ]
     const running = stage.startServer({ listen, capacity: 256, deny: [{ bytes: [192, 0, 15, 0], bits: 24 }] }).server
+    // Somebody owns a name that others try to have.
+    stage.startClient('carol', 'alice', { identity: identityOf(random.bytes(identitySeedLength)) })
     return {
       next() {
         const from = random.next() < 0.002 ? server : somebody(random)
@@ -105,7 +108,7 @@ const targets: Record<FuzzTarget, (stage: Stage, random: Random, at: Attachment)
       check(count) {
         const { datagramsIn, dispositions } = running.counters()
         const counted = Object.values(dispositions).reduce((a, b) => a + b)
-        if (datagramsIn !== count || counted !== count) throw new Error(`${count} sent, ${counted} accounted for`)
+        if (datagramsIn < count || counted !== datagramsIn) throw new Error(`${count} sent, ${counted} accounted for`)
         if (running.phonebook.size > running.phonebook.capacity) throw new Error('more entries than slots')
       },
     }

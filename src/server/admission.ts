@@ -13,12 +13,15 @@ const unprovenFactor = 3
 const unprovenDatagrams = 3
 /** `0,1,a,1.2.3.4,5\n` */
 const shortestLine = 16
-const prefixBuckets = { size: 8192, burstBytes: 64 * 1024, bytesPerSecond: 4 * 1024 }
+const prefixBuckets = { size: 8192, burst: 64 * 1024, perSecond: 4 * 1024 }
 /** What a proven host may ask for over and over is no secret, but costs the server's line: whole books of large stages. */
-const bookBuckets = { size: 8192, burstBytes: 1024 * 1024, bytesPerSecond: 256 * 1024 }
+const bookBuckets = { size: 8192, burst: 1024 * 1024, perSecond: 256 * 1024 }
 /** An answer of 16 entries, as everybody gets it, with long names. */
 const freeBytes = 16 * 160
-const courtesyInAll = { size: 1, burstBytes: 256 * 1024, bytesPerSecond: 256 * 1024 }
+/** Ed25519 verifications: 183 us each, and whoever has an address of his own can ask for them. */
+const claimBuckets = { size: 8192, burst: 10, perSecond: 10 }
+const claimsInAll = { size: 1, burst: 500, perSecond: 500 }
+const courtesyInAll = { size: 1, burst: 256 * 1024, perSecond: 256 * 1024 }
 
 /** Read where a bucket is looked at, and nowhere else. */
 type Clock = () => number
@@ -42,6 +45,8 @@ export class Admission {
   readonly #byPrefix: Buckets
   readonly #inAll: Buckets
   readonly #books: Buckets
+  readonly #claims: Buckets
+  readonly #claimsInAll: Buckets
   /** Datagrams that were not sent because nobody had paid for them. */
   unpaid = 0
 
@@ -51,6 +56,8 @@ export class Admission {
     this.#byPrefix = new Buckets({ ...prefixBuckets, key })
     this.#inAll = new Buckets({ ...courtesyInAll, key })
     this.#books = new Buckets({ ...bookBuckets, key })
+    this.#claims = new Buckets({ ...claimBuckets, key })
+    this.#claimsInAll = new Buckets({ ...claimsInAll, key })
   }
 
   listensTo(address: string): boolean {
@@ -96,6 +103,12 @@ export class Admission {
     const { address } = entry.endpoint
     const funds = entry.creditBytes + (standing === 'older' ? this.#courtesy(address, now) : 0)
     return funds >= datagrams * (headerBytes(address) + shortestLine)
+  }
+
+  /** Whether one more claim from there is looked at now. */
+  mayVerify(address: string, now: Clock): boolean {
+    if (this.#claimsInAll.level('', now()) < 1 || !this.#take(this.#claims, address, 1, now)) return false
+    return this.#claimsInAll.take('', 1, now())
   }
 
   #courtesy(address: string, now: Clock): number {

@@ -3,8 +3,8 @@
 
 export type BucketsOptions = {
   readonly size: number
-  readonly burstBytes: number
-  readonly bytesPerSecond: number
+  readonly burst: number
+  readonly perSecond: number
   /** Makes the hash unpredictable. */
   readonly key: number
 }
@@ -16,28 +16,28 @@ export class Buckets {
 
   constructor(options: BucketsOptions) {
     this.#options = options
-    this.#levels = new Float64Array(options.size).fill(options.burstBytes)
+    this.#levels = new Float64Array(options.size).fill(options.burst)
     this.#filledMs = new Float64Array(options.size)
   }
 
-  /** Bytes that the key may have now. */
+  /** What the key may have now: bytes, or whatever is counted. */
   level(key: string, nowMs: number): number {
     return this.#fill(this.#indexOf(key), nowMs)
   }
 
   /** Takes what is there to take; false, and nothing taken, where there is less. */
-  take(key: string, bytes: number, nowMs: number): boolean {
+  take(key: string, amount: number, nowMs: number): boolean {
     const index = this.#indexOf(key)
     const level = this.#fill(index, nowMs)
-    if (level < bytes) return false
-    this.#levels[index] = level - bytes
+    if (level < amount) return false
+    this.#levels[index] = level - amount
     return true
   }
 
   #fill(index: number, nowMs: number): number {
-    const { burstBytes, bytesPerSecond } = this.#options
-    const grown = ((nowMs - (this.#filledMs[index] ?? 0)) / 1000) * bytesPerSecond
-    const level = Math.min(burstBytes, (this.#levels[index] ?? 0) + Math.max(0, grown))
+    const { burst, perSecond } = this.#options
+    const grown = ((nowMs - (this.#filledMs[index] ?? 0)) / 1000) * perSecond
+    const level = Math.min(burst, (this.#levels[index] ?? 0) + Math.max(0, grown))
     this.#levels[index] = level
     this.#filledMs[index] = nowMs
     return level

@@ -85,6 +85,8 @@ export type ServerEvent =
       readonly from: Endpoint
       readonly length: number
     }
+  /** A claim for a server under an address that this one does not know to be its own (`--public`): the name has no owner. */
+  | { readonly event: 'dialled-elsewhere'; readonly name: string; readonly from: Endpoint; readonly to: Endpoint }
   /** `name`: where it had one. */
   | { readonly event: 'parted'; readonly parting: Parting; readonly from: Endpoint; readonly name?: string }
   /** A dialect's connections can't be had; the server runs without them. */

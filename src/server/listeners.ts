@@ -21,6 +21,8 @@ export const everywhere: readonly { readonly address: string; readonly optional?
 export type ListenersOptions = {
   readonly host: Host
   readonly listen: readonly Listen[]
+  /** Our own too, by which others know us; port 0: those that are bound. */
+  readonly publicEndpoints: readonly Endpoint[]
   readonly onDatagram: (bytes: Uint8Array, from: Endpoint, via: number) => void
   readonly onListening: (socket: UdpSocket) => void
   /** All are bound. */
@@ -52,8 +54,8 @@ export const createListeners = (options: ListenersOptions): Listeners => {
   const settled = (): void => {
     if (--pending > 0 || closed) return
     const endpoints = bound.filter(endpoint => endpoint !== undefined)
-    own = spellings(endpoints, host.addresses())
-    ports = new Set(endpoints.map(({ port }) => port))
+    own = spellings(endpoints, host.addresses(), options.publicEndpoints)
+    ports = new Set([...endpoints, ...options.publicEndpoints].map(({ port }) => port))
     if (endpoints.length > 0) options.onReady()
   }
 
@@ -96,10 +98,16 @@ export const createListeners = (options: ListenersOptions): Listeners => {
   }
 }
 
-const spellings = (bound: readonly Endpoint[], addresses: readonly string[]): Set<string> => {
-  const all = new Set<string>()
+const spellings = (
+  bound: readonly Endpoint[],
+  addresses: readonly string[],
+  publicEndpoints: readonly Endpoint[],
+): Set<string> => {
+  const all = new Set(publicEndpoints.filter(({ port }) => port !== 0).map(endpointKey))
+  const anyPort = publicEndpoints.filter(({ port }) => port === 0)
   for (const endpoint of bound) {
     all.add(endpointKey(endpoint))
+    for (const { address } of anyPort) all.add(endpointKey({ address, port: endpoint.port }))
     for (const address of [...addresses, '127.0.0.1', '::1']) {
       if (isWildcard(endpoint.address)) all.add(endpointKey({ address, port: endpoint.port }))
     }

@@ -8,20 +8,23 @@ import type { Entry } from '../entry.ts'
 const rotationMs = 10 * 60_000
 
 export type Secrets = {
-  cookie(endpoint: Endpoint, nowMs: number): string
-  isCookieOf(cookie: string, endpoint: Endpoint, nowMs: number): boolean
+  /** `placement`: of the owned entry that whoever echoes it wants to move; once it has moved, no cookie from before is good. */
+  cookie(endpoint: Endpoint, nowMs: number, placement?: number): string
+  isCookieOf(cookie: string, endpoint: Endpoint, nowMs: number, placement?: number): boolean
   pairToken(a: Entry, b: Entry): string
 }
 
 /** `key`: 32 random bytes of this server instance. */
 export const createSecrets = (key: Uint8Array): Secrets => {
   const keyed = (text: string): string => createHmac('sha256', key).update(text).digest('base64url').slice(0, 16)
-  const cookieOf = (endpoint: Endpoint, epoch: number): string => keyed(`cookie ${epoch} ${endpointKey(endpoint)}`)
+  const cookieOf = (endpoint: Endpoint, epoch: number, placement = 0): string =>
+    keyed(`cookie ${epoch} ${endpointKey(endpoint)} ${placement}`)
   const epochOf = (nowMs: number): number => Math.floor(nowMs / rotationMs)
   return {
-    cookie: (endpoint, nowMs) => cookieOf(endpoint, epochOf(nowMs)),
-    isCookieOf: (cookie, endpoint, nowMs) =>
-      cookie === cookieOf(endpoint, epochOf(nowMs)) || cookie === cookieOf(endpoint, epochOf(nowMs) - 1),
+    cookie: (endpoint, nowMs, placement) => cookieOf(endpoint, epochOf(nowMs), placement),
+    isCookieOf: (cookie, endpoint, nowMs, placement) =>
+      cookie === cookieOf(endpoint, epochOf(nowMs), placement) ||
+      cookie === cookieOf(endpoint, epochOf(nowMs) - 1, placement),
     pairToken(a, b) {
       const known = a.pair
       if (known && known.of === b && known.mine === a.endpoint && known.theirs === b.endpoint) return known.token

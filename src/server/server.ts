@@ -1,5 +1,6 @@
 // Law: bytes and their source come in, datagrams go out, every datagram is counted under one disposition, and nothing
 // throws across `receive`. Knows no dialect by name and no clock but its host's.
+import { claimHolds } from '../claim.ts'
 import type { Endpoint } from '../endpoint.ts'
 import { StageError } from '../errors.ts'
 import type { Host } from '../host.ts'
@@ -27,6 +28,8 @@ export type ServerOptions = AdmissionOptions & {
   broadcastMs?: number
   /** Splits an older client's `name@stage`. */
   splitStages?: boolean
+  /** Where clients dial it, besides its own addresses: a name is owned only where the server knows itself. Port 0: those it listens on. */
+  publicEndpoints?: readonly Endpoint[]
   /** Whoever listens here sees every event, in order and at once. */
   onEvent?: (event: ServerEvent) => void
 }
@@ -173,7 +176,7 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     const answer = dialect.answer(request, from, bytes.length, deskAt(via))
     if (typeof answer === 'string') return answer
     settle(answer, dialect.door, from, via)
-    return 'answered'
+    return answer.refusal ?? 'answered'
   }
 
   /** A mistake of ours costs the datagram that showed it, and nobody else anything. */
@@ -256,6 +259,7 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
   const listeners = createListeners({
     host,
     listen: options.listen,
+    publicEndpoints: options.publicEndpoints ?? [],
     onDatagram: receive,
     onListening: ({ local, receiveBufferBytes }) => tell({ event: 'listening', endpoint: local, receiveBufferBytes }),
     onReady: () => openConnections(() => tell({ event: 'ready', endpoints: endpoints(), forStun: forStun() })),
@@ -274,8 +278,17 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     sockets: listeners.bound,
     splitStages,
     randomBytes: count => host.randomBytes(count),
-    cookieFor: from => secrets.cookie(from, now()),
-    isCookieOf: (cookie, from) => secrets.isCookieOf(cookie, from, now()),
+    cookieFor: (from, placement) => secrets.cookie(from, now(), placement),
+    isCookieOf: (cookie, from, placement) => secrets.isCookieOf(cookie, from, now(), placement),
+    claimHolds(claim, sig, from) {
+      if (options.classic) return 'no' // as the older server: names have no owners
+      if (!listeners.isOwn(claim.to)) {
+        tell({ event: 'dialled-elsewhere', name: claim.name, from, to: claim.to })
+        return 'no'
+      }
+      if (!admission.mayVerify(from.address, now)) return 'later'
+      return claimHolds(claim, sig) ? 'yes' : 'no'
+    },
     pairToken: secrets.pairToken,
     allowance: (payer, bytesIn, standing) => admission.allowance(payer, bytesIn, standing, now),
   } satisfies Desk as Desk & { via: number }

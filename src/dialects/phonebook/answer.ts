@@ -3,7 +3,7 @@ import { type Endpoint, canReach, familyOf, isWildcard } from '../../endpoint.ts
 import type { Entry } from '../../entry.ts'
 import { isStage, nameProblem } from '../../name.ts'
 import { encodeUtf8, utf8Length } from '../../utf8.ts'
-import type { Allowance, Desk, Dialect } from '../dialect.ts'
+import type { Allowance, Answer, Desk, Dialect } from '../dialect.ts'
 import {
   type Alternate,
   type LineFields,
@@ -13,6 +13,7 @@ import {
   formatLine,
   packedAnswer,
 } from './codec.ts'
+import { cookieToMove, rightTo } from './ownership.ts'
 import { samples } from './samples.ts'
 
 /** The older client reads 30 datagrams between two registrations and never gets out of an answer as long as that. */
@@ -38,10 +39,30 @@ export const phonebook: Dialect<RegistrationRequest> = {
     const { phonebook: book, via } = desk
     const { name, stage, newer, seek, hosts, nat: hint } = request
     if (book.isKept(name, stage, 'phonebook')) return 'kept-name'
-    const registration = { name, stage, newer, seek, hosts, hint, endpoint: from, door: 'phonebook', via } as const
-    const registered = book.register(registration, desk.now())
+    const nowMs = desk.now()
+    book.expire(nowMs)
+    const known = book.find(name, stage)
+    const right = rightTo(known, request, from, desk)
+    if (right === 'later') return 'taken'
+    if (right === 'taken' && known) return refusal(known, request, from, bytesIn, desk)
+    const { cookie, key } = request
+    const claim = right === 'owner' ? request.sig : undefined
+    const registration = {
+      name,
+      stage,
+      newer,
+      seek,
+      hosts,
+      hint,
+      key,
+      claim,
+      endpoint: from,
+      door: 'phonebook',
+      via,
+    } as const
+    const registered = book.register(registration, nowMs)
     const { entry } = registered
-    const { cookie } = request
+    if (claim !== undefined) entry.cookie = cookie // the one that was signed, so that it need not be signed again
     const echoed = cookie !== undefined && (cookie === entry.cookie || desk.isCookieOf(cookie, from))
     if (echoed) book.prove(entry)
     // Of this request: who forges the source of a proven one gets no more than anybody.
@@ -68,6 +89,16 @@ export const phonebook: Dialect<RegistrationRequest> = {
   notice: (entry, desk) => encodeLine(entry, desk.phonebook.count),
 }
 
+/** The name is somebody else's. An older client gets its answer all the same; a newer one is told, and how to prove that it is his. */
+const refusal = (owned: Entry, request: RegistrationRequest, from: Endpoint, bytesIn: number, desk: Desk): Answer => {
+  const payer = { ...owned, endpoint: from, newer: request.newer, creditBytes: 0, cached: undefined }
+  const standing = request.newer ? 'unproven' : 'older'
+  const allowance = desk.allowance(payer, bytesIn, standing)
+  if (!request.newer) return { datagrams: plain(payer, desk, allowance), payer, standing, refusal: 'taken' }
+  const fields = { newer: true, taken: true, cookie: cookieToMove(owned, from, desk) }
+  return { datagrams: [encodeLine(payer, desk.phonebook.count, fields)], payer, standing, refusal: 'taken' }
+}
+
 /** `alice@jam` of an older client: alice, on the stage jam. */
 const splitStage = (request: RegistrationRequest): RegistrationRequest => {
   const at = request.name.lastIndexOf('@')
@@ -81,7 +112,7 @@ const plain = (entry: Entry, desk: Desk, allowance: Allowance): Uint8Array[] => 
   const others = book.latest(
     entry.stage,
     mostToOlder - 1,
-    other => other !== entry && canReach(entry.endpoint, other.endpoint),
+    other => other.name !== entry.name && canReach(entry.endpoint, other.endpoint),
   )
   const datagrams: Uint8Array[] = []
   let bytes = 0
@@ -123,8 +154,9 @@ const pack = (
   const { count } = desk.phonebook
   const packer = createPacker(allowance)
   const cookie = (entry.cookie ??= desk.cookieFor(entry.endpoint))
+  const key = entry.claim === undefined ? undefined : entry.key
   const alternates = alternatesOf(desk)
-  packer.add(formatLine(entry, count, { newer: true, proven: entry.proven, cookie, alternates }))
+  packer.add(formatLine(entry, count, { newer: true, proven: entry.proven, key, cookie, alternates }))
   if (sought && sought !== entry && isOfUse(sought, entry)) {
     packer.add(formatLine(sought, count, shownTo(entry, sought, desk)))
   }
@@ -192,6 +224,7 @@ const shownTo = (receiver: Entry, entry: Entry, desk: Desk): LineFields => {
   return {
     newer: entry.newer,
     proven: entry.proven,
+    key: entry.key,
     ...(mutual && receiver.proven && entry.proven && { pair: desk.pairToken(receiver, entry) }),
     ...(mutual && { hosts: entry.hosts.filter(host => reaches(receiver, host)), nat: entry.hint }),
   }
@@ -231,8 +264,8 @@ type Answered = {
 const cachedOf = (entry: Entry, count: number): Cached => {
   const known = entry.cached as Cached | undefined
   if (known?.count === count && known.version === entry.version) return known
-  const { newer, proven, version } = entry
-  const listed = formatLine(entry, count, { newer, proven })
+  const { newer, proven, key, version } = entry
+  const listed = formatLine(entry, count, { newer, proven, key })
   const cached = { version, count, plain: encodeLine(entry, count), listed, listedLength: utf8Length(listed) }
   entry.cached = cached
   return cached

@@ -1,5 +1,6 @@
 // Law: pure; bytes <-> values of the phonebook dialect, docs/dialects.md section 1. Nothing here throws at foreign bytes.
 import { type Endpoint, formatEndpoint, parseAddress, parseEndpoint, parsePort } from '../../endpoint.ts'
+import { is64Bytes } from '../../identity.ts'
 import { isOpaque, isStage, nameProblem } from '../../name.ts'
 import { decodeUtf8, encodeUtf8, utf8Length } from '../../utf8.ts'
 import type { Refusal } from '../dialect.ts'
@@ -13,6 +14,10 @@ export type RegistrationRequest = {
   readonly seek?: string | undefined
   readonly cookie?: string | undefined
   readonly hosts: readonly Endpoint[]
+  /** Whose name it is, and the proof: a signature for the server at `to`. */
+  readonly key?: string | undefined
+  readonly to?: Endpoint | undefined
+  readonly sig?: string | undefined
   /** What it says of its NAT: see `hint.ts`. */
   readonly nat?: string | undefined
 }
@@ -31,13 +36,16 @@ export type Line = {
   readonly cookie?: string | undefined
   readonly pair?: string | undefined
   readonly hosts: readonly Endpoint[]
+  readonly key?: string | undefined
+  /** On the receiver's own line: the name is somebody else's, and this is not in the book. */
+  readonly taken?: boolean | undefined
   readonly nat?: string | undefined
   /** On the receiver's own line alone. */
   readonly alternates?: readonly Alternate[] | undefined
 }
 
 /** What stands behind the fifth field. */
-export type LineFields = Partial<Pick<Line, 'newer' | 'proven' | 'cookie' | 'pair' | 'hosts' | 'nat' | 'alternates'>>
+export type LineFields = Partial<Omit<Line, 'slot' | 'count' | 'name' | 'endpoint'>>
 
 export const mostHosts = 4
 export const mostAlternates = 2
@@ -83,13 +91,16 @@ const olderRequest = (name: string): RegistrationRequest => ({
   seek: undefined,
   cookie: undefined,
   hosts: [],
+  key: undefined,
+  to: undefined,
+  sig: undefined,
   nat: undefined,
 })
 
-/** `key=value`; a token without `=` has no key. */
-const keyed = (token: string): { readonly key: string; readonly value: string } => {
+/** `word=value`; a token without `=` has no word. */
+const keyed = (token: string): { readonly word: string; readonly value: string } => {
   const equals = token.indexOf('=')
-  return { key: equals < 0 ? '' : token.slice(0, equals), value: token.slice(equals + 1) }
+  return { word: equals < 0 ? '' : token.slice(0, equals), value: token.slice(equals + 1) }
 }
 
 const addHost = (hosts: Endpoint[], value: string): void => {
@@ -103,11 +114,14 @@ const withTokens = (name: string, tokens: readonly string[], length: number): Re
   let stage = ''
   let seek: string | undefined
   let cookie: string | undefined
+  let key: string | undefined
+  let to: Endpoint | undefined
+  let sig: string | undefined
   let nat: string | undefined
   const hosts: Endpoint[] = []
   for (const token of tokens) {
-    const { key, value } = keyed(token)
-    switch (key) {
+    const { word, value } = keyed(token)
+    switch (word) {
       case 'v':
         newer = value === '2'
         break
@@ -120,6 +134,15 @@ const withTokens = (name: string, tokens: readonly string[], length: number): Re
       case 'stage':
         stage = value
         break
+      case 'key':
+        if (is64Bytes(value)) key = value
+        break
+      case 'to':
+        to = parseEndpoint(value)
+        break
+      case 'sig':
+        if (is64Bytes(value)) sig = value
+        break
       case 'host':
         addHost(hosts, value)
         break
@@ -130,10 +153,10 @@ const withTokens = (name: string, tokens: readonly string[], length: number): Re
   if (!newer) return olderRequest(name)
   if (length > longestRegistration) return 'too-long'
   if (stage !== '' && !isStage(stage)) return 'bad-stage'
-  return { name, newer, stage, seek, cookie, hosts, nat }
+  return { name, newer, stage, seek, cookie, hosts, key, to, sig, nat }
 }
 
-/** `pad`: with trailing blanks, as long as the server has not answered yet. */
+/** The hint and as many host candidates as there is room for. `pad`: with trailing blanks, as long as the server has not answered yet. */
 export const encodeRegistration = (request: RegistrationRequest, pad = false): Uint8Array => {
   const tokens = [request.name]
   if (request.newer) {
@@ -141,10 +164,11 @@ export const encodeRegistration = (request: RegistrationRequest, pad = false): U
     if (request.seek !== undefined) tokens.push(`seek=${request.seek}`)
     if (request.stage !== '') tokens.push(`stage=${request.stage}`)
     if (request.cookie !== undefined) tokens.push(`cookie=${request.cookie}`)
-    if (request.nat !== undefined) tokens.push(`nat=${request.nat}`)
+    if (request.key !== undefined) tokens.push(`key=${request.key}`)
+    if (request.sig !== undefined && request.to) tokens.push(`to=${formatEndpoint(request.to)}`, `sig=${request.sig}`)
     let length = utf8Length(tokens.join(' '))
-    for (const host of request.hosts.slice(0, mostHosts)) {
-      const token = `host=${formatEndpoint(host)}`
+    const hosts = request.hosts.slice(0, mostHosts).map(host => `host=${formatEndpoint(host)}`)
+    for (const token of request.nat === undefined ? hosts : [`nat=${request.nat}`, ...hosts]) {
       length += 1 + token.length
       if (length <= longestRegistration) tokens.push(token)
     }
@@ -165,6 +189,8 @@ export const formatLine = (entry: Listed, count: number, fields: LineFields = {}
   let line = `${entry.slot},${count},${entry.name},${address},${port}`
   if (fields.newer) line += ',v=2'
   if (fields.proven) line += ',ok=1'
+  if (fields.taken) line += ',taken=1'
+  if (fields.key !== undefined) line += `,key=${fields.key}`
   if (fields.cookie !== undefined) line += `,cookie=${fields.cookie}`
   if (fields.pair !== undefined) line += `,pair=${fields.pair}`
   for (const host of fields.hosts ?? []) line += `,host=${formatEndpoint(host)}`
@@ -214,19 +240,27 @@ const decodeLine = (row: string): Line | undefined => {
 const decodeFields = (extras: string[]): Omit<Line, 'slot' | 'count' | 'name' | 'endpoint'> => {
   let newer = false
   let proven = false
+  let taken: boolean | undefined
   let cookie: string | undefined
+  let key: string | undefined
   let pair: string | undefined
   let nat: string | undefined
   const hosts: Endpoint[] = []
   let alternates: Alternate[] | undefined
   for (const extra of extras) {
-    const { key, value } = keyed(extra)
-    switch (key) {
+    const { word, value } = keyed(extra)
+    switch (word) {
       case 'v':
         newer = value === '2'
         break
       case 'ok':
         proven = value === '1'
+        break
+      case 'taken':
+        taken = value === '1' || undefined
+        break
+      case 'key':
+        if (is64Bytes(value)) key = value
         break
       case 'cookie':
         if (isOpaque(value)) cookie = value
@@ -246,5 +280,5 @@ const decodeFields = (extras: string[]): Omit<Line, 'slot' | 'count' | 'name' | 
       }
     }
   }
-  return { newer, proven, cookie, pair, hosts, nat, alternates }
+  return { newer, proven, taken, cookie, key, pair, hosts, nat, alternates }
 }

@@ -32,15 +32,35 @@ export type PeerMessage =
   | { readonly type: 'data'; readonly tag: Tag; readonly sequence: number; readonly payload: Uint8Array }
   | { readonly type: 'keepalive'; readonly tag: Tag }
   | { readonly type: 'close'; readonly tag: Tag }
+  /** The handshake of the private line: two messages of Noise. */
+  | { readonly type: 'hello'; readonly tag: Tag; readonly from: Tag; readonly noise: Uint8Array }
+  | { readonly type: 'welcome'; readonly tag: Tag; readonly noise: Uint8Array }
+  /** What is said on it. `bytes`: the whole datagram. */
+  | { readonly type: 'sealed'; readonly tag: Tag; readonly bytes: Uint8Array }
 
 const magic = 0xfe
-const types = { check: 1, 'check-response': 2, data: 3, keepalive: 4, close: 5 } as const
+const types = {
+  check: 1,
+  'check-response': 2,
+  data: 3,
+  keepalive: 4,
+  close: 5,
+  hello: 6,
+  welcome: 7,
+  sealed: 8,
+} as const
 const transactionLength = 12
 const tagLength = 8
 const dataHeader = 2 + tagLength + 4
+/** Of what is sealed: magic, type and tag, which are authenticated with it. */
+export const sealedHead = 2 + tagLength
+/** An ephemeral key and a tag of ChaCha20-Poly1305: Noise messages without a payload. */
+const noiseLength = 48
 
 /** A message's payload, in bytes: with its headers below what any path fragments. */
 export const longestPayload = 1200
+/** The inner type, nonce and tag. */
+const mostSealed = longestPayload + 1 + 8 + 16
 /** What an older peer's buffer takes. */
 export const longestText = 1000
 
@@ -81,6 +101,12 @@ export const encodePeerMessage = (message: PeerMessage): Uint8Array => {
     case 'keepalive':
     case 'close':
       return Uint8Array.from([...head, ...message.tag])
+    case 'hello':
+      return Uint8Array.from([...head, ...message.tag, ...message.from, ...message.noise])
+    case 'welcome':
+      return Uint8Array.from([...head, ...message.tag, ...message.noise])
+    case 'sealed':
+      return message.bytes
   }
 }
 
@@ -101,9 +127,37 @@ export const decodePeerMessage = (bytes: Uint8Array): PeerMessage | undefined =>
       return bytes.length === 2 + tagLength ? { type: 'keepalive', tag: bytes.slice(2) } : undefined
     case types.close:
       return bytes.length === 2 + tagLength ? { type: 'close', tag: bytes.slice(2) } : undefined
+    case types.hello: {
+      if (bytes.length !== sealedHead + tagLength + noiseLength) return undefined
+      const [tag, from] = [bytes.slice(2, sealedHead), bytes.slice(sealedHead, sealedHead + tagLength)]
+      return { type: 'hello', tag, from, noise: bytes.slice(sealedHead + tagLength) }
+    }
+    case types.welcome:
+      if (bytes.length !== sealedHead + noiseLength) return undefined
+      return { type: 'welcome', tag: bytes.slice(2, sealedHead), noise: bytes.slice(sealedHead) }
+    case types.sealed:
+      if (bytes.length > sealedHead + mostSealed) return undefined
+      return { type: 'sealed', tag: bytes.subarray(2, sealedHead), bytes }
     default:
       return undefined
   }
+}
+
+/** What stands before whatever is sealed for the holder of the tag. */
+export const sealedHeadFor = (tag: Tag): Uint8Array => Uint8Array.from([magic, types.sealed, ...tag])
+
+/** What a sealed message says; its number and the rest of its order are the line's. */
+export type Inner = { readonly type: 'data' | 'keepalive' | 'close'; readonly payload: Uint8Array }
+
+/** The byte before its payload. */
+export const innerKind = ({ type }: Inner): number => types[type]
+
+export const decodeInner = (bytes: Uint8Array): Inner | undefined => {
+  const payload = bytes.subarray(1)
+  if (bytes[0] === types.data) return { type: 'data', payload }
+  if (payload.length > 0) return undefined
+  if (bytes[0] === types.keepalive) return { type: 'keepalive', payload }
+  return bytes[0] === types.close ? { type: 'close', payload } : undefined
 }
 
 const afterTag = 2 + transactionLength + tagLength

@@ -6,7 +6,7 @@ export type Size = 'short' | 'whole'
 export type Measured = { readonly measured: string; readonly pass: boolean }
 
 export type Figure = {
-  /** S1 to S10 are about hostile input, R1 to R7 about faults. */
+  /** S1 to S10 are about hostile input, R1 to R7 about faults, L1 to L3 about the private line. */
   readonly id: string
   readonly promised: string
 }

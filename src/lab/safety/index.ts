@@ -5,11 +5,13 @@ import { classroom, eviction, meetingInFlood } from './floods.ts'
 import { hostileServer } from './hostile-server.ts'
 import { bridgedServers, outputsAsInputs } from './loops.ts'
 import { goodManners } from './manners.ts'
+import { forgeries, handshakeInLoss, roaming } from './line.ts'
 import { meetingWithLoss } from './meeting.ts'
 import { clientThatMoves, serverThatMoves } from './moving.ts'
 import { mutations } from './mutations.ts'
 import { soaking } from './soaking.ts'
 import { sleeping } from './suspending.ts'
+import { takeovers } from './takeovers.ts'
 
 export const worldFigures: readonly WorldFigure[] = [
   amplificationStrict('4'),
@@ -23,6 +25,7 @@ export const worldFigures: readonly WorldFigure[] = [
   mutations,
   hostileServer,
   eviction,
+  takeovers,
   goodManners,
   meetingWithLoss('4'),
   meetingWithLoss('6'),
@@ -30,4 +33,7 @@ export const worldFigures: readonly WorldFigure[] = [
   clientThatMoves,
   soaking,
   sleeping,
+  handshakeInLoss,
+  roaming,
+  forgeries,
 ]

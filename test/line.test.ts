@@ -1,0 +1,284 @@
+// The private line between two production clients in a world: when it stands, what is seen of it from outside, what loss, restarts,
+// moves and enemies do to it, and whom it is refused to.
+import t from 'tap'
+import { decodePeerMessage, encodePeerMessage, longestPayload } from '../src/dialects/phonebook/peer.ts'
+import { fingerprintOf, identityOf } from '../src/identity.ts'
+import { createForger, overhear, serverEndpoint, words } from '../src/lab/forger.ts'
+import { behindForgetfulNat } from '../src/lab/rebinding.ts'
+import { type Stage, type StageClient, createStage } from '../src/lab/stage.ts'
+import type { LinkOptions } from '../src/sim/link.ts'
+
+const who = (n: number) => identityOf(new Uint8Array(64).fill(n))
+const [one, two, three] = [who(1), who(2), who(3)]
+/** Whose static key is the smaller one begins. */
+const [smaller, larger] =
+  Buffer.compare(one.line.publicKey, two.line.publicKey) < 0 ? ([one, two] as const) : ([two, one] as const)
+
+const stageWith = (link: Partial<LinkOptions> = {}, seed = 1): Stage => {
+  const stage = createStage({ seed, trace: false, link: { latencyMs: 20, ...link } })
+  stage.startServer()
+  return stage
+}
+
+const textsOf = (client: StageClient): string[] => client.of('message').map(({ text }) => text)
+
+const meet = (stage: Stage, mine = one, theirs = two): [StageClient, StageClient] => {
+  const alice = stage.startClient('alice', 'bob', { identity: mine })
+  const bob = stage.startClient('bob', 'alice', { identity: theirs })
+  stage.world.runUntil(
+    () => [alice, bob].every(({ client }) => client.state === 'connected'),
+    stage.world.now() + 10_000,
+  )
+  return [alice, bob]
+}
+
+t.test('it costs one round trip after the peer was heard, and nothing before that', async t => {
+  const roundTripMs = 80
+  for (const [mine, theirs] of [
+    [smaller, larger],
+    [larger, smaller],
+  ] as const) {
+    const heard = (keys: boolean): number[] => {
+      const stage = stageWith()
+      const alice = stage.startClient('alice', 'bob', keys ? { identity: mine } : {})
+      stage.world.run(1000)
+      const bob = stage.startClient('bob', 'alice', keys ? { identity: theirs } : {})
+      stage.world.run(3000)
+      for (const client of [alice, bob]) {
+        const { atMs, private: isPrivate } = client.first('connected')
+        t.equal(isPrivate, keys)
+        if (keys) t.ok(atMs - client.first('heard').atMs <= roundTripMs, `${atMs - client.first('heard').atMs} ms`)
+      }
+      return [alice, bob].map(client => client.first('heard').atMs)
+    }
+    t.same(heard(true), heard(false))
+  }
+})
+
+t.test('all that is said is sealed, comes once, and shows nothing of what it says', async t => {
+  const stage = stageWith()
+  const seen: Uint8Array[] = []
+  for (const name of ['alice', 'bob']) overhear(stage.hostOf(name), bytes => void seen.push(bytes))
+  const [alice, bob] = meet(stage)
+  t.match(alice.first('connected'), { private: true, key: two.key, form: 'binary' })
+  t.match(bob.first('connected'), { private: true, key: one.key })
+  alice.client.send('the quick brown fox')
+  bob.client.send(new Uint8Array(longestPayload).fill(7))
+  t.equal(alice.client.send(new Uint8Array(longestPayload + 1)), 'too-long')
+  stage.world.run(stage.world.now() + 30_000)
+  alice.client.close()
+  stage.world.run(stage.world.now() + 1000)
+  t.same(textsOf(bob), ['the quick brown fox'])
+  t.equal(alice.first('message').bytes.length, longestPayload)
+  t.match(bob.first('lost'), { reason: 'left' })
+  const kinds = new Set(seen.map(bytes => decodePeerMessage(bytes)?.type))
+  for (const kind of ['data', 'keepalive', 'close'] as const) t.notOk(kinds.has(kind), `no ${kind} in plain`)
+  for (const bytes of seen) t.notMatch(Buffer.from(bytes).toString('latin1'), 'quick brown')
+})
+
+t.test('loss, doubling, overtaking, and both starting at once', async t => {
+  const seeds = 60
+  let slowestMs = 0
+  for (let seed = 1; seed <= seeds; seed++) {
+    const link = { latencyMs: 10, jitterMs: 30, loss: 1 - Math.sqrt(0.8), duplicate: 0.1, reorder: 0.2 }
+    const stage = stageWith(link, seed)
+    const [alice, bob] = meet(stage)
+    slowestMs = Math.max(slowestMs, stage.world.now())
+    for (const client of [alice, bob]) {
+      if (client.of('connected')[0]?.private !== true) t.fail(`seed ${seed}: not private`)
+    }
+    for (let i = 0; i < 20; i++) {
+      alice.client.send(`a${i}`)
+      bob.client.send(`b${i}`)
+    }
+    stage.world.run(stage.world.now() + 1000)
+    for (const client of [alice, bob]) {
+      const texts = textsOf(client)
+      if (texts.length < 5 || new Set(texts).size !== texts.length) t.fail(`seed ${seed}: ${texts.join()}`)
+    }
+    for (const client of [alice, bob]) if (client.of('lost').length > 0) t.fail(`seed ${seed}: lost`)
+  }
+  t.ok(slowestMs < 10_000, `${slowestMs} ms`)
+})
+
+t.test('towards a peer without a key it is plain, and says so; where that is not wanted, nothing is said', async t => {
+  const rows: [string, object, object, string][] = [
+    ['both have a key', { identity: one }, { identity: two }, 'private'],
+    ['one has none', { identity: one }, {}, 'plain'],
+    ['the other has none', {}, { identity: two }, 'plain'],
+    ['it is asked for, and there is one', { identity: one, requireEncryption: true }, { identity: two }, 'private'],
+    ['it is asked for, and there is none', { identity: one, requireEncryption: true }, {}, 'missing'],
+    ['known by this key', { identity: one, knownKey: two.key }, { identity: two }, 'private'],
+    ['known by another key', { identity: one, knownKey: three.key }, { identity: two }, 'changed'],
+    ['known by a key that is gone', { identity: one, knownKey: two.key }, {}, 'vanished'],
+    ['both know the secret', { identity: one, stageSecret: 's' }, { identity: two, stageSecret: 's' }, 'private'],
+    [
+      'a stranger on the secret stage',
+      { identity: one, stageSecret: 's' },
+      { stage: 'aoq6kcscorxkmqm4tcwrpgnn5w' },
+      'nobody',
+    ],
+  ]
+  for (const [story, mine, theirs, expected] of rows) {
+    const stage = stageWith()
+    const alice = stage.startClient('alice', 'bob', mine)
+    const said: string[] = []
+    overhear(stage.hostOf('bob'), () => {})
+    stage.world.run(100)
+    const bob = stage.startClient('bob', 'alice', theirs)
+    stage.world.run(4000)
+    alice.client.send('hello')
+    stage.world.run(5000)
+    said.push(...textsOf(bob))
+    const [connected] = alice.of('connected')
+    const [refused] = alice.of('key-refused')
+    t.equal(connected ? (connected.private ? 'private' : 'plain') : (refused?.why ?? 'nobody'), expected, story)
+    t.same(said, connected ? ['hello'] : [], story)
+    t.ok(alice.of('key-refused').length <= 1, 'said once')
+    if (expected === 'changed') {
+      t.match(refused, { was: fingerprintOf(three.key), now: fingerprintOf(two.key) }, 'both fingerprints')
+      t.same(alice.of('check-sent'), [], 'and nothing was sent there')
+    }
+  }
+  t.throws(() => stageWith().startClient('alice', 'bob', { requireEncryption: true }), { code: 'usage' })
+})
+
+t.test('a phonebook that shows another key in mid-talk changes nothing', async t => {
+  const stage = stageWith()
+  const [alice, bob] = meet(stage)
+  const forge = createForger(stage)
+  for (const line of [`1,2,bob,192.0.2.66,9,v=2,ok=1,key=${three.key}\n`, '1,2,bob,192.0.2.66,9\n'])
+    forge(words(line), serverEndpoint, { address: alice.host.addresses()[0] ?? '', port: 49_152 })
+  stage.world.run(stage.world.now() + 1000)
+  t.same(
+    alice.of('key-refused').map(({ why }) => why),
+    ['changed', 'vanished'],
+  )
+  bob.client.send('still here')
+  alice.client.send('me too')
+  stage.world.run(stage.world.now() + 1000)
+  t.same([...textsOf(alice), ...textsOf(bob)], ['still here', 'me too'])
+})
+
+t.test('who has the name and the key of the peer, but not its secret half, gets nothing', async t => {
+  const stage = stageWith()
+  const alice = stage.startClient('alice', 'bob', { identity: one })
+  const impostor = { ...three, key: two.key }
+  const bob = stage.startClient('bob', 'alice', { identity: impostor })
+  stage.world.run(20_000)
+  t.same(alice.of('connected'), [])
+  t.same(bob.of('connected'), [])
+  t.equal(alice.of('line-stuck').length, 1)
+  t.equal(alice.client.send('hello'), 'not-connected')
+})
+
+t.test('either is started anew: a new line, in seconds, as the same peer', async t => {
+  for (const [mine, theirs] of [
+    [smaller, larger],
+    [larger, smaller],
+  ] as const) {
+    const stage = stageWith()
+    const alice = stage.startClient('alice', 'bob', { identity: mine })
+    const bob = stage.startClient('bob', 'alice', { identity: theirs })
+    stage.world.run(3000)
+    bob.host.online = false
+    stage.world.run(3100)
+    const again = stage.startClient('bob', 'alice', {
+      identity: theirs,
+      on: stage.world.host({ address: '198.51.100.77', name: 'bob again' }),
+    })
+    stage.world.run(6000)
+    again.client.send('I am back')
+    alice.client.send('welcome')
+    stage.world.run(7000)
+    t.same(textsOf(alice), ['I am back'])
+    t.same(textsOf(again), ['welcome'])
+    t.match(alice.of('connected').at(-1), { private: true, key: theirs.key })
+    t.same(bob.of('message'), [])
+  }
+})
+
+t.test('one leaves, and comes back', async t => {
+  const stage = stageWith()
+  const [alice, bob] = meet(stage)
+  bob.client.close()
+  stage.world.run(stage.world.now() + 2000)
+  t.match(alice.first('lost'), { reason: 'left' })
+  const again = stage.startClient('bob', 'alice', { identity: two, on: bob.host })
+  stage.world.run(stage.world.now() + 5000)
+  again.client.send('back')
+  stage.world.run(stage.world.now() + 1000)
+  t.same(textsOf(alice), ['back'])
+})
+
+t.test('both lose each other for a while, and go on with the keys that they have', async t => {
+  const stage = stageWith()
+  const [alice, bob] = meet(stage)
+  bob.host.online = false
+  stage.world.run(stage.world.now() + 40_000)
+  t.ok(alice.of('lost').length > 0)
+  bob.host.online = true
+  stage.world.run(stage.world.now() + 15_000)
+  alice.client.send('hello again')
+  bob.client.send('hello too')
+  stage.world.run(stage.world.now() + 1000)
+  t.same([...textsOf(bob), ...textsOf(alice)], ['hello again', 'hello too'])
+})
+
+/** The longest silence at either end, of two who talk ten times a second, while something happens at 5 s. */
+const longestSilence = (seed: number, moves: readonly ('alice' | 'bob')[]): number => {
+  const stage = stageWith({}, seed)
+  const nats = new Map(['alice', 'bob'].map(name => [name, behindForgetfulNat(stage.hostOf(name))]))
+  const start = (name: string, peer: string, identity: typeof one): StageClient =>
+    stage.startClient(name, peer, { identity, on: (nats.get(name)?.host ?? stage.hostOf(name)) as never })
+  const both = [start('alice', 'bob', one), start('bob', 'alice', two)]
+  for (let i = 0; i < 150; i++) {
+    stage.world.after(2000 + i * 100, () => both.forEach(({ client }) => client.send(`${i}`)))
+  }
+  stage.world.after(5000 + seed * 7, () => moves.forEach(name => nats.get(name)?.rebind()))
+  stage.world.run(20_000)
+  const gaps = both.flatMap(client => {
+    const times = client.of('message').map(({ atMs }) => atMs)
+    return [...times.slice(1).map((atMs, i) => atMs - (times[i] ?? 0)), 16_000 - (times.at(-1) ?? 0)]
+  })
+  return Math.max(...gaps)
+}
+
+t.test('a NAT that forgets, on either side and on both: at most a second of silence', async t => {
+  for (const moves of [['alice'], ['bob'], ['alice', 'bob']] as const) {
+    const worst = Math.max(...Array.from({ length: 20 }, (_, seed) => longestSilence(seed, moves)))
+    t.ok(worst <= 1000, `${moves.join(' and ')}: ${worst.toFixed(0)} ms`)
+    t.comment(`${moves.join(' and ')}: ${worst.toFixed(0)} ms`)
+  }
+})
+
+t.test('hellos and welcomes of strangers, and of yesterday, change nothing', async t => {
+  const stage = stageWith()
+  const said: Uint8Array[] = []
+  for (const name of ['alice', 'bob']) overhear(stage.hostOf(name), bytes => void said.push(bytes.slice()))
+  const [alice, bob] = meet(stage)
+  const forge = createForger(stage)
+  const to = (client: StageClient) => ({ address: client.host.addresses()[0] ?? '', port: 49_152 })
+  const before = [alice.of('connected').length, bob.of('connected').length]
+  for (const bytes of said) {
+    const message = decodePeerMessage(bytes)
+    if (!message || message.type === 'check' || message.type === 'check-response') continue
+    for (const [victim, other] of [
+      [alice, bob],
+      [bob, alice],
+    ] as const) {
+      forge(bytes, to(other), to(victim))
+      forge(bytes, { address: '192.0.2.66', port: 6 }, to(victim))
+      if (message.type !== 'hello') continue
+      const noise = message.noise.map((byte, i) => (i === 40 ? byte ^ 1 : byte))
+      forge(encodePeerMessage({ ...message, noise }), to(other), to(victim))
+      forge(encodePeerMessage({ ...message, from: new Uint8Array(8).fill(9) }), to(other), to(victim))
+    }
+  }
+  stage.world.run(stage.world.now() + 1000)
+  t.same([alice.of('connected').length, bob.of('connected').length], before)
+  t.same([...textsOf(alice), ...textsOf(bob)], [])
+  alice.client.send('fine')
+  stage.world.run(stage.world.now() + 1000)
+  t.same(textsOf(bob), ['fine'])
+})
