@@ -480,7 +480,8 @@ t.test('the birthday formula by hand, and a NAT that a prober must hit', async t
   t.ok(close(hitProbability(64_511, 256, 174), 0.5, 1e-3))
   t.equal(hitProbability(10, 3, 8), 1, 'more probes than closed ports')
   const few = { first: 2000, last: 2255 }
-  t.equal(probesToHit(few, 256, 'x'), 1, '256 sockets have all of them')
+  const found = probesToHit(few, 1000, 'x', true)
+  t.ok(found < 200, `256 sockets have all of them, and the spray keeps near them: ${found}`)
 })
 
 t.test('prediction: as long as fewer others come in between than are guessed', async t => {
