@@ -480,8 +480,15 @@ t.test('the birthday formula by hand, and a NAT that a prober must hit', async t
   t.ok(close(hitProbability(64_511, 256, 174), 0.5, 1e-3))
   t.equal(hitProbability(10, 3, 8), 1, 'more probes than closed ports')
   const few = { first: 2000, last: 2255 }
-  const found = probesToHit(few, 1000, 'x', true)
-  t.ok(found < 200, `256 sockets have all of them, and the spray keeps near them: ${found}`)
+  t.ok(probesToHit(few, 64_512, 'x') <= 64_512, 'who probes everywhere hits')
+  const seeds = Array.from({ length: 40 }, (_, i) => `${i}`)
+  const [aware, blind] = [true, false].map(
+    isAware => seeds.filter(seed => probesToHit(few, 20, seed, isAware) <= 20).length,
+  )
+  t.ok(
+    (aware ?? 0) > 30 && (blind ?? 40) < 15,
+    `${aware} and ${blind} of 40 hit with 20 probes, where samples lie and anywhere`,
+  )
 })
 
 t.test('prediction: as long as fewer others come in between than are guessed', async t => {
@@ -634,7 +641,7 @@ t.test('a printed run is repeated exactly, as JSON too', async t => {
 
 t.test('interrupted and resumed, it says what an uninterrupted run says', async t => {
   const file = join(t.testdir(), 'journal.jsonl')
-  const args = ['matrix', '--profiles', 'portrest,symrand', '--trials', '40', '--json']
+  const args = ['matrix', '--profiles', 'portrest,symseq', '--trials', '40', '--json']
   const long = lab(...args, '--resume', file)
   while (!/\n.*\n/.test(readIfThere(file))) await new Promise(resolve => setTimeout(resolve, 20))
   long.kill('SIGINT')
@@ -645,7 +652,7 @@ t.test('interrupted and resumed, it says what an uninterrupted run says', async 
   const kept = readFileSync(file, 'utf8')
   t.equal(kept.split('\n').length, Number(done) + 2, 'a line each, after the one that names the run')
   // Killed in the middle of a line.
-  writeFileSync(file, `${kept}{"seed":"1 portrest symr`)
+  writeFileSync(file, `${kept}{"seed":"1 portrest syms`)
   const [resumed, whole] = await Promise.all([ended(lab(...command.split(' '), '--json')), ended(lab(...args))])
   t.equal(resumed.code, 0)
   t.equal(resumed.stdout, whole.stdout)

@@ -37,8 +37,12 @@ type Account = {
   respondedMs: number
   responses: number
   shotsFromMs: number
+  shotMs: number
   shots: number
 }
+
+/** When a check last went there, of an attempt or not. */
+const latestOf = ({ lastMs, shotMs }: Account): number => Math.max(lastMs, shotMs)
 
 export class Manners {
   readonly #accounts = new Map<string, Account>()
@@ -91,11 +95,13 @@ export class Manners {
 
   /** Whether one more check of an attempt may go to the address, whose holder agreed to it; counts it. */
   mayShoot(address: string, nowMs: number): boolean {
-    if (!this.#accounts.has(address) && !this.#mayOpen(address, nowMs)) return false
+    const known = this.#accounts.get(address)
+    if ((!known || nowMs - latestOf(known) > lifeMs) && !this.#mayOpen(address, nowMs)) return false
     const account = this.#open(address, nowMs)
     if (nowMs - account.shotsFromMs >= renewMs) Object.assign(account, { shotsFromMs: nowMs, shots: 0 })
     if (account.shots >= mostShots || nowMs - account.shotsFromMs > shootingMs) return false
     account.shots++
+    account.shotMs = nowMs
     return true
   }
 
@@ -117,7 +123,7 @@ export class Manners {
     for (const [other, account] of this.#accounts) {
       if (other === address) continue
       if (nowMs - Math.max(account.lastMs, account.lifeMs) > forgetMs) this.#accounts.delete(other)
-      else if (nowMs - account.lastMs <= lifeMs) active++
+      else if (nowMs - latestOf(account) <= lifeMs) active++
     }
     return active < mostAddresses && (this.#accounts.has(address) || this.#accounts.size < mostRemembered)
   }
@@ -134,6 +140,7 @@ export class Manners {
         respondedMs: -Infinity,
         responses: 0,
         shotsFromMs: -Infinity,
+        shotMs: -Infinity,
         shots: 0,
       }
       this.#accounts.set(address, account)

@@ -96,7 +96,7 @@ const otherDoor = (side: string, toServer: readonly Crossing[], between: readonl
     first !== undefined && sameEndpoint(sent.from, first.sent.from) && sameEndpoint(sent.to, first.sent.to)
   const found = otherDoorOf(
     own.filter(isRegistration),
-    between.filter(({ sent }) => sent.box === side),
+    between.filter(({ sent }) => sent.box === side && first && sameEndpoint(sent.from, first.sent.from)),
   )
   if (!found) return []
   const { leaving, known } = found

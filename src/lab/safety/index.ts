@@ -1,5 +1,6 @@
 // The figures that are measured in virtual worlds, in the order of the table.
 import { amplificationByDefault, amplificationStrict } from './amplification.ts'
+import { agreedAttempts } from './attempts.ts'
 import type { WorldFigure } from './figure.ts'
 import { classroom, eviction, meetingInFlood } from './floods.ts'
 import { hostileServer } from './hostile-server.ts'
@@ -27,6 +28,7 @@ export const worldFigures: readonly WorldFigure[] = [
   eviction,
   takeovers,
   goodManners,
+  agreedAttempts,
   meetingWithLoss('4'),
   meetingWithLoss('6'),
   serverThatMoves,
