@@ -66,8 +66,6 @@ t.test('each lesson shows what it says', async t => {
     if (id === 'loss') t.ok(Number(result.connectedMs) > 500, 'most of a second')
     t.ok(existsSync(join(root, 'experiments', `${lessons.find(lesson => lesson.id === id)?.experiment}.json`)))
   }
-}) => text)
-  t.ok(worked.includes("bob's first packets to an endpoint die under way"))
 })
 
 t.test('in Chromium', { skip }, async t => {
