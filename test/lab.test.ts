@@ -179,6 +179,9 @@ t.test('the goal of a pair follows from its behaviors', async t => {
   t.ok(close(goalAt('portrest', 'adm')?.theory ?? 0, 0.9997), 'of 60,000')
   const place = placeOf(siteNamed('portrest'), siteNamed('symrand'))
   const goal = place && goalOf(place, presets.easytier)
+  t.match(place && goalOf(placeOf(siteNamed('symseq'), siteNamed('symseq')) ?? place, presets.hyperdht), {
+    by: 'relay',
+  })
   t.ok(goal?.theory !== undefined && goal.least === goal.theory && close(goal.theory, 0.6003), 'with fewer sockets')
 })
 

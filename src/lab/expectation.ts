@@ -1,7 +1,7 @@
 // Law: pure. What a pair's behaviors allow, whatever a client knows of them: the goal that a matrix is held against. Made
 // of the profiles' own truth; of the client's it knows only the formula, and how much it sends.
 import { mostShots } from '../client/manners.ts'
-import { hitProbability } from '../client/odds.ts'
+import { allPorts, hitProbability } from '../client/odds.ts'
 import { type Parameters, ourParameters } from '../client/strategy.ts'
 import { type IpVersions, type NatProfile, behaviors, withoutTranslation } from '../nat-profile.ts'
 import type { Cell, Pair } from './matrix.ts'
@@ -53,10 +53,8 @@ const isFiltered = ({ filtering }: Side): boolean => behaviors[filtering] === AP
 /** Whoever knows of the endpoint that the phonebook shows gets in, at the latest once this side has sent to his address. */
 const isOpen = (side: Side): boolean => behaviors[side.filtering] === EI || (hasOneEndpoint(side) && !isFiltered(side))
 
-type Amounts = Pick<Parameters, 'sockets' | 'probes'>
-
 /** Undefined: a hairpin decides, or ports that are preserved where they can be. */
-export const goalOf = ({ ip = '4', ...place }: Place, amounts: Amounts = ourParameters): Goal | undefined => {
+export const goalOf = ({ ip = '4', ...place }: Place, amounts: Parameters = ourParameters): Goal | undefined => {
   const [four, six] = [goalOver4(place, amounts), goalOver4(over6(place), amounts)]
   if (ip !== 'both') return ip === '4' ? four : six
   const better = [four, six].find(goal => goal?.least === 1)
@@ -72,7 +70,7 @@ const over6 = ({ profileA, profileB, shared }: Place): Place => ({
 
 const goalOver4 = (
   { profileA, profileB, cgnA, cgnB, shared }: Place,
-  { sockets, probes }: Amounts,
+  { sockets, probes, rangeAware, window }: Parameters,
 ): Goal | undefined => {
   const [layersA, layersB]: [Layers, Layers] = [
     [profileA, ...(cgnA ? [cgnA] : [])],
@@ -87,15 +85,16 @@ const goalOver4 = (
   if (moving.some(({ assignment }) => assignment === 'preserving')) return undefined
   // A mapping that is open to wherever the other side's probes come from can be hit.
   const targets = moving.filter(side => !isFiltered(side) || hasOneEndpoint(side === one ? other : one))
-  const counting = (side: Side): boolean => side.assignment === 'sequential'
+  const counting = (side: Side): boolean => side.assignment === 'sequential' && window > 0
   if (targets.length > 0 ? targets.some(counting) : moving.every(counting)) return byPrediction
   if (targets.length > 0) {
-    const theory = hitProbability(Math.max(...targets.map(({ ports }) => ports)), sockets, probes)
+    const ports = rangeAware ? Math.max(...targets.map(({ ports }) => ports)) : allPorts.last - allPorts.first + 1
+    const theory = hitProbability(ports, sockets, probes)
     return { by: 'spray', least: Math.min(leastOfSpray, theory), most: 1, theory }
   }
   // Each datagram opens one pair of ports, and the other side's own port has to be the one that was guessed.
   const guessed = moving.filter(side => !counting(side)).map(({ ports }) => ports)
-  return { by: 'relay', least: 0, most: mostShots / Math.min(...guessed) }
+  return { by: 'relay', least: 0, most: Math.min(1, mostShots / Math.min(...guessed)) }
 }
 
 /** In words, for each cell whose 95 % interval does not reach into what is due. */
