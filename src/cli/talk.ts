@@ -95,7 +95,8 @@ export const talk = (options: TalkOptions): Promise<number> =>
 
     const show = (event: ClientEvent): void => {
       if (options.output === 'json') return output.line(eventToJson(event, host.now() - startedMs))
-      if (options.output === 'transcript') return transcript(event)
+      // However quiet: a peer with another key is not passed over in silence.
+      if (options.output === 'transcript' || event.event === 'key-refused') return transcript(event)
       if (event.event === 'message') terminal.line(visible(event.text))
     }
 

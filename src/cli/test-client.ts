@@ -24,7 +24,7 @@ Options:
   -c, --contact PEER     the name of whom I want to reach
       --dialect DIALECT  how the server is spoken to: phonebook (default), connect, stun,
                          directory, numbered
-      --identity FILE    who I am: the key that owns my name, and that PEER knows me by (one for each
+      --identity FILE    who I am: the key that owns my name, by which PEER knows me (one for each
                          name, made on first use, in ~/.local/state/stage-manager/identities)
       --anonymous        nobody in particular: without a key
       --require-encryption  say nothing to a peer that shows no key

@@ -1,0 +1,72 @@
+// Identities, private lines and keys that changed, as people meet them: real programs on loopback, with a state directory of their own.
+import { chmodSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { type Program, start, startServer, stopAll } from './fixtures/program.ts'
+
+t.afterEach(stopAll)
+
+const home = (): string => t.testdir()
+const client = (state: string, port: number, name: string, peer: string, ...more: string[]): Program =>
+  start('test-client', ['-s', '127.0.0.1', '-p', String(port), '-n', name, '-c', peer, '--no-input', ...more], {
+    XDG_STATE_HOME: state,
+  })
+
+t.test('two meet in private, know each other from then on, and a new key is refused until it is forgotten', async t => {
+  const state = home()
+  const { port } = await startServer(['-q', '--expiry', '1'])
+  const first = [
+    client(state, port, 'alice', 'bob', '--exit-on-connect'),
+    client(state, port, 'bob', 'alice', '--exit-on-connect'),
+  ]
+  for (const program of first) {
+    t.equal(await program.ended(), 0)
+    t.match(program.stdout, /The name \w+ is ours there, by the key SHA256:[\w-]{43}\./)
+    t.match(program.stdout, /The line to \w+ is private, by the key SHA256:[\w-]{43}, seen for the first time\./)
+  }
+  const again = [
+    client(state, port, 'alice', 'bob', '--exit-on-connect'),
+    client(state, port, 'bob', 'alice', '--exit-on-connect'),
+  ]
+  for (const program of again) {
+    t.equal(await program.ended(), 0)
+    t.match(program.stdout, /is private, by the key SHA256:[\w-]{43}\.\n/, 'known by now')
+  }
+
+  // Bob has lost his key. The server forgets his name in a second, so that he can have it with another one.
+  rmSync(join(state, 'stage-manager', 'identities', 'bob.identity'))
+  const stranger = client(state, port, 'bob', 'alice', '-q')
+  const alice = client(state, port, 'alice', 'bob', '-q', '--timeout', '5')
+  t.equal(await alice.ended(), 8)
+  t.match(alice.stderr, /The key of bob has changed: it was SHA256:[\w-]{43}, now the phonebook shows SHA256:[\w-]{43}/)
+  const forget = start('test-client', ['--forget', 'bob'], { XDG_STATE_HOME: state })
+  t.equal(await forget.ended(), 0)
+  t.match(forget.stdout, /^Forgot bob at 127\.0\.0\.1:\d+\/: SHA256:[\w-]{43}\n$/)
+  const trusting = client(state, port, 'alice', 'bob', '--exit-on-connect')
+  t.equal(await trusting.ended(), 0)
+  stranger.kill()
+})
+
+t.test('what can not be used is one line and exit code 8; what contradicts is 2', async t => {
+  const state = home()
+  const { port } = await startServer(['-q'])
+  const file = join(state, 'mine')
+  writeFileSync(file, 'nonsense', { mode: 0o600 })
+  const rows: [string[], number, RegExp][] = [
+    [['--identity', file], 8, /^test-client: .*mine is no identity: [^\n]*\n$/],
+    [['--identity', join(file, 'below')], 8, /no identity can be kept in .*: give another file, or --anonymous\n$/],
+    [['--identity', file, '--anonymous'], 2, /exclude each other/],
+    [['--anonymous', '--require-encryption'], 2, /needs a key of mine/],
+    [['--anonymous', '--stage-secret', 'correct horse battery'], 2, /needs a key of mine/],
+  ]
+  for (const [options, code, expected] of rows) {
+    const program = client(state, port, 'alice', 'bob', ...options)
+    t.equal(await program.ended(), code, options.join(' '))
+    t.match(program.stderr, expected)
+  }
+  chmodSync(file, 0o644)
+  const open = client(state, port, 'alice', 'bob', '--identity', file)
+  t.equal(await open.ended(), 8)
+  t.match(open.stderr, `is open to others (mode 0644): chmod 600 ${file}`)
+  t.same(readdirSync(state), ['mine'], 'and nothing was made beside it')
+})
