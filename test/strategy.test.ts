@@ -190,7 +190,10 @@ t.test('whom a spray looks for opens as many sockets, first with a short life', 
 
 t.test('a prediction begins anew with each sample of the peer', async t => {
   const { attempts, told, runTo } = setUp()
-  attempts.update(between(hint(EI), hint(APD, APD, counted)), 0)
+  attempts.update(between(hint(EI), hint(APD, APD, counted.slice(0, 2).concat(39_999))), 0)
+  runTo(50)
+  t.same(told.shots, [], 'what was sampled before its checks is of no use')
+  attempts.update(between(hint(EI), hint(APD, APD, counted)), 50)
   runTo(100)
   t.same(
     told.shots.slice(0, 3).map(({ to }) => to.port),

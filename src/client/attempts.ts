@@ -108,13 +108,15 @@ export const createAttempts = (options: AttemptsOptions): Attempts => {
 
   const predict = (part: Part, now: Situation, nowMs: number): void => {
     if (part === 'both') return void (isFirst && takeSample(nowMs, () => {}))
-    if (part === 'probe') return probeNext(now, nowMs)
+    if (part === 'probe') return index > 0 ? probeNext(now, nowMs) : undefined // its samples are from before its checks
+    const { endpoint: to } = now
+    const ttl = steps[index]?.ttl
     options.sample(
       nowMs,
       wanted(() =>
         openAnd(1, ([via = mainSocket], atMs) => {
           load(
-            againMs.map(afterMs => ({ afterMs, via, to: now.endpoint })),
+            againMs.map(afterMs => ({ afterMs, via, to, ...(ttl !== undefined && { ttl }) })),
             atMs,
           )
         }),

@@ -24,7 +24,8 @@ const times = (count: number, step: Step): Step[] => Array.from({ length: count 
 
 export const stepsOf = ({ strategy, part, odds }: Plan, parameters: Parameters, isFirst: boolean): Step[] => {
   const { ttls, probes, sockets, pacingMs } = parameters
-  const lowTtl = ttls.map((ttl): Step => ({ strategy: 'low-ttl', lastsMs: lowTtlMs, ttl }))
+  // The first life once more: something may have been lost.
+  const lowTtl = [...ttls, ...ttls.slice(0, 1)].map((ttl): Step => ({ strategy: 'low-ttl', lastsMs: lowTtlMs, ttl }))
   const spray: Step = { strategy: 'spray', lastsMs: Math.max(probes, sockets) * pacingMs + lastAnswersMs }
   switch (strategy) {
     case 'direct':
@@ -32,7 +33,8 @@ export const stepsOf = ({ strategy, part, odds }: Plan, parameters: Parameters, 
     case 'low-ttl':
       return lowTtl
     case 'predict':
-      if (part !== 'both') return [...times(3, predict), spray]
+      // Short-lived at first: a naive router at the other end would take what is early for its own. Then in full, for deeper NATs.
+      if (part !== 'both') return [...ttls.map(ttl => ({ ...predict, ttl })), predict, spray]
       // The one who follows answers each sample in whichever moment it comes.
       return isFirst
         ? [wait(leadAfterMs), ...times(rounds, predict)]
