@@ -12,6 +12,7 @@ import { decodeUtf8, encodeUtf8 } from '../utf8.ts'
 import { createAlarm } from './alarm.ts'
 import type { ClientEvent, Waiting } from './events.ts'
 import { createGettingThrough } from './getting-through.ts'
+import { identityError, silentError, timeoutError, verdictError } from './giving-up.ts'
 import type { Parameters, StrategyName } from './strategy.ts'
 import { isWorthWaiting, verdictFrom } from './verdict.ts'
 import { familiesToOffer, hostsToOffer } from './own-hosts.ts'
@@ -23,7 +24,7 @@ import { Puncher } from './puncher.ts'
 import { Registrar } from './registrar.ts'
 import { createSockets } from './sockets.ts'
 import { StageView } from './stage-view.ts'
-import { type KeyProblem, keyProblemText } from './trust.ts'
+import type { KeyProblem } from './trust.ts'
 
 export type ClientOptions = {
   /** Name or IP address of the Stage Manager. */
@@ -281,6 +282,9 @@ export const connect = (host: Host, options: ClientOptions): Client => {
   const judge = (nowMs: number): void => {
     // An older peer may look for us only twice a minute.
     if (closed || (registrar.answered && puncher.standing === 'older')) return
+    const goesOn = (options.keepTrying ?? true) || wasConnected
+    const problem = identityError({ name, peer }, registrar.taken, refusedKey)
+    if (problem) return goesOn ? undefined : fail(problem)
     const { target } = puncher
     const verdict = verdictFrom({
       peer,
@@ -297,34 +301,15 @@ export const connect = (host: Host, options: ClientOptions): Client => {
       nameTaken,
     })
     emit({ event: 'verdict', elapsedMs: nowMs - startedMs, ...verdict })
-    if ((options.keepTrying ?? true) || wasConnected || isWorthWaiting(verdict)) return
-    const goesOn = 'with --keep-trying we would go on'
-    if (registrar.answered)
-      fail(new StageError('peer-unreached', `${peer} was not reached (${verdict.cause}): ${goesOn}`))
-    else fail(new StageError('server-unreachable', `No answer from ${server} (${verdict.cause}): ${goesOn}`))
+    if (!goesOn && !isWorthWaiting(verdict)) fail(verdictError(verdict, { name, peer }, server))
   }
 
   const giveUp = (): void => {
     const seconds = (timeoutMs ?? 0) / 1000
-    if (!registrar.answered) {
-      const where =
-        server === registrar.server?.address
-          ? server
-          : `${server} (${registrar.servers.map(s => s.address).join(', ')})`
-      const remedy = `is test-server running there, and is UDP port ${port} open?`
-      return fail(
-        new StageError('server-unreachable', `No answer from ${where}, port ${port}, in ${seconds} s: ${remedy}`),
-      )
-    }
-    if (registrar.taken) {
-      const remedy = 'choose another name (-n), or give the identity that owns it (--identity)'
-      return fail(new StageError('name-refused', `${name} is owned by somebody with another key: ${remedy}`))
-    }
-    if (refusedKey) return fail(new StageError('identity-refused', keyProblemText(refusedKey, peer)))
-    if (!view.names().includes(peer)) {
-      return fail(new StageError('peer-absent', `${peer} did not appear in the phonebook in ${seconds} s`))
-    }
-    fail(new StageError('peer-unreached', `${peer} is in the phonebook, but was not reached in ${seconds} s`))
+    const found = registrar.servers.map(({ address }) => address)
+    if (!registrar.answered) return fail(silentError(server, found, port, seconds))
+    const problem = identityError({ name, peer }, registrar.taken, refusedKey)
+    fail(problem ?? timeoutError({ name, peer }, view.names().includes(peer), seconds))
   }
 
   if (timeoutMs !== undefined) cancelTimeout = host.after(timeoutMs, giveUp)
