@@ -53,7 +53,15 @@ const run = async (place, who) => {
 
   const startClient = (name, peer) => {
     const line = text => show(name, text)
-    const transcript = createClientTranscript({ name, port, line, note: line, colors: plain, now: () => world.now() })
+    const transcript = createClientTranscript({
+      name,
+      port,
+      line,
+      note: line,
+      colors: plain,
+      isKnown: () => false,
+      now: () => world.now(),
+    })
     const side = stage.startClient(name, peer, {
       onEvent(event) {
         transcript(event)
