@@ -6,7 +6,7 @@ import { createClientTranscript } from '../dist/cli/client-transcript.js'
 import { createServerTranscript } from '../dist/cli/server-transcript.js'
 import { directMessage } from '../dist/dialects/phonebook/peer.js'
 import { placeOf, siteNamed } from '../dist/lab/sites.js'
-import { port, stageIn } from '../dist/lab/stage.js'
+import { fourSockets, port, stageIn } from '../dist/lab/stage.js'
 import { createTopology } from '../dist/lab/topology.js'
 import { whyOf } from '../dist/lab/why.js'
 import { print, rowMs, show, showEnd, showHead } from './columns.mjs'
@@ -18,7 +18,7 @@ NAT and Bob behind the second. The names are those of nat-lab matrix: none, port
 `
 
 const bobLaterMs = 1000
-const limitMs = 10_000
+const limitMs = 20_000
 /** From host to host, one way. */
 const latencyMs = 25
 const stepMs = 5
@@ -59,6 +59,7 @@ const run = async (place, who) => {
       line,
       note: line,
       colors: plain,
+      explain: true,
       isKnown: () => false,
       now: () => world.now(),
     })
@@ -83,12 +84,13 @@ const run = async (place, who) => {
     plain,
   )
   const startedMs = performance.now()
-  stage.startServer({ onEvent: server.show })
+  stage.startServer({ listen: fourSockets('4'), onEvent: server.show })
   const alice = startClient('alice', 'bob')
   while (world.now() < bobLaterMs) await untilReal(startedMs)
   const bob = startClient('bob', 'alice')
   const bobMs = world.now()
-  while (heard.size < 2 && world.now() < bobMs + limitMs) await untilReal(startedMs)
+  const isOver = () => [alice, bob].every(side => side.of('verdict').length > 0)
+  while (heard.size < 2 && !isOver() && world.now() < bobMs + limitMs) await untilReal(startedMs)
   await sleep(2 * rowMs)
 
   const sides = [alice, bob]
@@ -103,7 +105,9 @@ const run = async (place, who) => {
   }
   const listeners = ['alice', 'bob'].filter((_, i) => sides[i].of('heard').length > 0)
   const why = whyOf(world.trace.records, listeners)
-  showEnd(`${who} are not connected after ${limitMs / 1000} s: what stopped them most is ${why}; ${costs}.`)
+  showEnd(
+    `${who} are not connected after ${((world.now() - bobMs) / 1000).toFixed(0)} s: what stopped them most is ${why}; ${costs}.`,
+  )
   print('nat-lab matrix shows who gets through to whom.')
   return 1
 }
