@@ -424,6 +424,30 @@ t.test('a response counts once, only from where the check went, and for ten seco
   t.equal(transactions.size, 1, 'the old ones are swept out')
 })
 
+t.test('two endpoints of one address take turns, or the dead one would be checked for ever', async t => {
+  const candidates = new Candidates(new Manners())
+  const [dead, alive] = [
+    candidates.add(at('192.0.2.1', 4000), 'peer-reflexive', 0),
+    candidates.add(at('192.0.2.1', 4001), 'server-reflexive', 0),
+  ]
+  if (dead) dead.tag = new Uint8Array(8)
+  const checked: number[] = []
+  for (let nowMs = 0; nowMs < 2000; nowMs += 5) {
+    for (const candidate of candidates.due(nowMs))
+      if (candidates.spend(candidate, 50, 'proven', nowMs)) checked.push(candidate.endpoint.port)
+  }
+  t.equal(checked[0], 4000, 'first where a check of the peer came from')
+  const share = checked.filter(port => port === 4001).length / checked.length
+  t.ok(checked.length > 10 && share > 0.4 && share < 0.6, `${checked.join()}`)
+  t.ok(alive)
+})
+
+t.test('who has moved was heard: silence counts from then on', async t => {
+  const session = new Session(at('192.0.2.1'), new Uint8Array(8), 0)
+  session.moveTo(at('192.0.2.1', 4001), 14_000)
+  t.not(session.due(16_000), 'silent')
+})
+
 t.test('sixteen candidates, eight early checks, 256 names', async t => {
   const candidates = new Candidates(new Manners())
   for (let i = 1; i <= 100; i++) candidates.add(at(`192.0.2.${i}`), 'peer-reflexive', 0)

@@ -11,6 +11,8 @@ export type Candidate = {
   readonly endpoint: Path
   readonly kind: CandidateKind
   sent: number
+  /** The last time; 0: never. */
+  checkedMs: number
   /** Infinity: not to be checked. */
   nextMs: number
   /** The peer's tag as a check from there said it, and as the answer to a check of ours did. */
@@ -41,10 +43,13 @@ export class Candidates {
     return [...this.#byKey.values()]
   }
 
-  /** Those that are to be checked now; where a check of the peer's came from first, for there a way is open already. */
+  /**
+   * Those that are to be checked now, who has waited longest first: of the endpoints of one address good manners let one be
+   * checked at a time, and the dead one must not be it for ever. Of new ones, where a check of the peer's came from.
+   */
   due(nowMs: number): Candidate[] {
     const due = this.all().filter(({ nextMs }) => nextMs <= nowMs)
-    return due.length < 2 ? due : [...due.filter(({ tag }) => tag), ...due.filter(({ tag }) => !tag)]
+    return due.length < 2 ? due : due.sort((a, b) => a.checkedMs - b.checkedMs || Number(!a.tag) - Number(!b.tag))
   }
 
   /** A candidate that was not known is due at once. */
@@ -52,7 +57,7 @@ export class Candidates {
     const known = this.get(endpoint)
     if (known) return known
     if (this.size >= mostCandidates && !this.#forgetOne()) return undefined
-    const candidate: Candidate = { endpoint, kind, sent: 0, nextMs: nowMs }
+    const candidate: Candidate = { endpoint, kind, sent: 0, checkedMs: 0, nextMs: nowMs }
     this.#byKey.set(pathKey(endpoint), candidate)
     return candidate
   }
@@ -114,6 +119,7 @@ export class Candidates {
     }
     this.#manners.sent(address, bytes, nowMs)
     candidate.sent++
+    candidate.checkedMs = nowMs
     candidate.nextMs = nowMs + (standing === 'older' ? textEveryMs : checkPauseMs(candidate.sent))
     return true
   }

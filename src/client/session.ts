@@ -70,7 +70,7 @@ export class Session {
   /** The peer is at another endpoint now. */
   moveTo(endpoint: Path, nowMs: number): void {
     this.endpoint = endpoint
-    this.#heardHereMs = nowMs
+    this.#heardMs = this.#heardHereMs = nowMs
   }
 
   /** A lively talk that falls silent from one moment to the next may be a NAT that has forgotten; asked once for each silence. */
