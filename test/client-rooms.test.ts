@@ -454,11 +454,17 @@ t.test('sixteen candidates, eight early checks, 256 names', async t => {
   t.equal(candidates.size, 16)
   t.equal(candidates.get(at('192.0.2.84')), undefined, 'the oldest made room')
   t.equal(candidates.add(at('192.0.2.90'), 'host', 1)?.kind, 'peer-reflexive', 'a known one stays what it is')
-  candidates.keepOnly([at('192.0.2.93'), at('192.0.2.200')])
+  candidates.aim({ endpoint: at('192.0.2.93'), hosts: [at('192.0.2.200')] }, true, true, 1)
   t.same(
-    candidates.all().map(({ endpoint }) => endpoint),
-    [at('192.0.2.93')],
+    candidates.all().map(({ endpoint, kind }) => [endpoint, kind]),
+    [
+      [at('192.0.2.93'), 'peer-reflexive'],
+      [at('192.0.2.200'), 'host'],
+    ],
+    'who has moved is looked for where the phonebook says, and nowhere else',
   )
+  candidates.aim({ endpoint: at('192.0.2.94'), hosts: [at('192.0.2.201')] }, false, true, 2)
+  t.equal(candidates.get(at('192.0.2.201')), undefined, 'no host is tried beside a path that works')
 
   const early = new EarlyChecks()
   const check = {

@@ -4,8 +4,9 @@ import type { Tag } from '../dialects/phonebook/peer.ts'
 import { headerBytes } from '../headers.ts'
 import type { Manners, PeerStanding } from './manners.ts'
 import { type Path, pathKey } from './paths.ts'
+import { sameBytes } from './peer.ts'
 import { checkPauseMs, textEveryMs } from './schedule.ts'
-import type { CandidateKind } from './targets.ts'
+import type { CandidateKind, Targets } from './targets.ts'
 
 export type Candidate = {
   readonly endpoint: Path
@@ -39,6 +40,12 @@ export class Candidates {
     return this.#byKey.get(pathKey(endpoint))
   }
 
+  /** Whether the peer with this tag has answered a check of ours there. */
+  isConfirmed(endpoint: Path, tag: Tag | undefined): boolean {
+    const confirmed = this.get(endpoint)?.confirmedTag
+    return confirmed !== undefined && tag !== undefined && sameBytes(confirmed, tag)
+  }
+
   all(): Candidate[] {
     return [...this.#byKey.values()]
   }
@@ -70,8 +77,17 @@ export class Candidates {
     return false
   }
 
-  /** The phonebook shows other ones now. */
-  keepOnly(endpoints: readonly Endpoint[]): void {
+  /** What the phonebook shows now. While there is a path, the peer's hosts are worth a try only if it has moved. */
+  aim({ endpoint, hosts }: Omit<Targets, 'problem'>, hasMoved: boolean, hasPath: boolean, nowMs: number): void {
+    const targets = endpoint ? [endpoint, ...hosts] : hosts
+    for (const { address } of targets) this.#manners.renew(address, nowMs)
+    if (hasMoved) this.#keepOnly(targets)
+    if (endpoint) this.add(endpoint, 'server-reflexive', nowMs)
+    if (hasPath && !hasMoved) return
+    for (const host of hosts) this.add(host, 'host', nowMs)
+  }
+
+  #keepOnly(endpoints: readonly Endpoint[]): void {
     for (const [key, { endpoint }] of this.#byKey) {
       if (!endpoints.some(other => sameEndpoint(other, endpoint))) this.#byKey.delete(key)
     }

@@ -1,23 +1,21 @@
 // Drives the registrar and the puncher with a host's sockets and clock. Knows neither real sockets nor a simulation.
 import { type Endpoint, familyOf, isLoopback } from '../endpoint.ts'
 import { StageError } from '../errors.ts'
-import { mostHosts } from '../dialects/phonebook/codec.ts'
 import type { Host } from '../host.ts'
 import type { Identity } from '../identity.ts'
 import { nearest } from '../nearest.ts'
 import { privateStage } from '../stage-secret.ts'
 import type { Door } from '../entry.ts'
-import { encodeText, longestPayload, longestText } from '../dialects/phonebook/peer.ts'
-import { decodeUtf8, encodeUtf8 } from '../utf8.ts'
 import { createAlarm } from './alarm.ts'
 import type { ClientEvent, Waiting } from './events.ts'
 import { createGettingThrough } from './getting-through.ts'
 import { identityError, silentError, timeoutError, verdictError } from './giving-up.ts'
 import type { Parameters, StrategyName } from './strategy.ts'
 import { isWorthWaiting, verdictFrom } from './verdict.ts'
-import { familiesToOffer, hostsToOffer } from './own-hosts.ts'
+import { type Sent, longestMessage, payloadOf } from './message.ts'
+import { familiesToOffer, hostsToOffer, withMapped } from './own-hosts.ts'
 import { dialectOf, unansweredMs } from './other-dialect.ts'
-import { nameRefusal } from './own-name.ts'
+import { checkNames } from './own-name.ts'
 import { createForwarding } from './forwarding.ts'
 import type { PunchState } from './punch-state.ts'
 import { Puncher } from './puncher.ts'
@@ -25,6 +23,7 @@ import { Registrar } from './registrar.ts'
 import { createSockets } from './sockets.ts'
 import { StageView } from './stage-view.ts'
 import type { KeyProblem } from './trust.ts'
+import { watchWaiting } from './waiting.ts'
 
 export type ClientOptions = {
   /** Name or IP address of the Stage Manager. */
@@ -60,8 +59,6 @@ export type ClientOptions = {
   parameters?: Parameters
 }
 
-export type Sent = 'sent' | 'not-connected' | 'too-long' | 'not-text'
-
 export type Client = {
   readonly state: PunchState
   /** Where the peer is, while connected. */
@@ -75,10 +72,8 @@ export type Client = {
   close(): void
 }
 
-const waitingMs = 5000
 /** A server that has not answered by then will hardly do so. */
 const serverSilentMs = 10_000
-const waitingAgainMs = 30_000
 
 export const connect = (host: Host, options: ClientOptions): Client => {
   const { server, port = 8080, offerHosts = true, map = false, timeoutMs, onEvent = () => {} } = options
@@ -92,7 +87,6 @@ export const connect = (host: Host, options: ClientOptions): Client => {
   const startedMs = host.now()
   const view = new StageView()
   let closed = false
-  let cancelWaiting = (): void => {}
   let cancelTimeout = (): void => {}
   let cancelUnanswered = (): void => {}
   let cancelSilent = (): void => {}
@@ -106,17 +100,9 @@ export const connect = (host: Host, options: ClientOptions): Client => {
   const hosts = (): Endpoint[] => {
     // A server on loopback has its clients on the same machine, where the address that it sees is the one to use.
     if (!registrar.server || isLoopback(registrar.server.address)) return []
-    // The forwarded one first: there are places for four.
-    const forwarded = [forwarding.endpoint, ...through.offered].filter(
-      endpoint => endpoint && familyOf(endpoint.address) === familyOf(registrar.server?.address ?? ''),
-    ) as Endpoint[]
-    if (!offerHosts) return forwarded
-    const own = hostsToOffer(
-      host.addresses(),
-      familyOf(registrar.server.address),
-      family => sockets.local(family)?.port,
-    )
-    return [...forwarded, ...own].slice(0, mostHosts)
+    const family = familyOf(registrar.server.address)
+    const own = offerHosts ? hostsToOffer(host.addresses(), family, of => sockets.local(of)?.port) : []
+    return withMapped([forwarding.endpoint, ...through.offered], own, family)
   }
 
   const forwarding = createForwarding({
@@ -188,7 +174,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     if (event.event === 'lost') {
       registrar.setConnected(false, host.now())
       through.update(puncher.target, host.now())
-      watchWaiting(waitingMs)
+      waiting.begin()
     }
   }
 
@@ -258,22 +244,19 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     }
   }
 
-  const watchWaiting = (ms: number): void => {
-    cancelWaiting()
-    cancelWaiting = host.after(ms, () => {
-      if (puncher.state === 'connected') return
-      const waiting = whatFor()
-      if (waiting) emit({ event: 'waiting', elapsedMs: host.now() - startedMs, ...waiting })
-      if (!closed) watchWaiting(waitingAgainMs)
-    })
-  }
+  const waiting = watchWaiting(
+    host,
+    whatFor,
+    () => puncher.state === 'connected',
+    what => emit({ event: 'waiting', elapsedMs: host.now() - startedMs, ...what }),
+  )
 
   const close = (): void => {
     if (closed) return
     puncher.close()
     closed = true
     alarm.stop()
-    for (const cancel of [cancelWaiting, cancelTimeout, cancelUnanswered, cancelSilent]) cancel()
+    for (const stop of [waiting.stop, cancelTimeout, cancelUnanswered, cancelSilent]) stop()
     through.close()
     sockets.close()
     forwarding.end(() => onEvent({ event: 'closed' }))
@@ -319,7 +302,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     emit({ event: 'unanswered', elapsedMs: host.now() - startedMs, servers, ...(looksLike && { looksLike }) })
   })
   cancelSilent = host.after(serverSilentMs, () => void (registrar.answered || judge(host.now())))
-  watchWaiting(waitingMs)
+  waiting.begin()
   sockets.lookup()
 
   return {
@@ -333,32 +316,16 @@ export const connect = (host: Host, options: ClientOptions): Client => {
       return puncher.session && (puncher.session.tag ? 'binary' : 'text')
     },
     get longest() {
-      return puncher.session?.tag ? longestPayload : longestText - 1 // a blank may have to go in front
+      return longestMessage(puncher.session)
     },
     send(message) {
       if (closed || !puncher.session) return 'not-connected'
-      const binary = puncher.session.tag !== undefined
-      const text = typeof message === 'string' ? message : decodeUtf8(message)
-      if (!binary && text === undefined) return 'not-text'
-      const bytes = !binary ? encodeText(text ?? '') : typeof message === 'string' ? encodeUtf8(message) : message
-      if (bytes.length > (binary ? longestPayload : longestText)) return 'too-long'
-      puncher.send(bytes, host.now())
+      const payload = payloadOf(message, puncher.session)
+      if (typeof payload === 'string') return payload
+      puncher.send(payload, host.now())
       alarm.set()
       return 'sent'
     },
     close,
   }
-}
-
-/** Throws for names that no server would take. */
-const checkNames = (name: string, peer: string): void => {
-  for (const [who, text] of [
-    ['name', name],
-    ["peer's name", peer],
-  ] as const) {
-    const refusal = nameRefusal(text)
-    if (refusal) throw new StageError('name-refused', `The ${who} ${refusal}`)
-  }
-  if (name === peer)
-    throw new StageError('usage', `The name and the peer's name are both ${JSON.stringify(name)}: choose two`)
 }

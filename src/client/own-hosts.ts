@@ -24,6 +24,16 @@ export const hostsToOffer = (
   return [...of(family).slice(0, mostHosts - Math.min(shareOfOther, others.length)), ...others].slice(0, mostHosts)
 }
 
+/** The endpoints of a NAT that are known to lead to us go first: there are places for four. */
+export const withMapped = (
+  mapped: readonly (Endpoint | undefined)[],
+  hosts: readonly Endpoint[],
+  family: Family,
+): Endpoint[] => {
+  const known = mapped.filter(endpoint => endpoint !== undefined)
+  return [...known.filter(({ address }) => familyOf(address) === family), ...hosts].slice(0, mostHosts)
+}
+
 /** The families that are worth a socket though the server is not asked over them. */
 export const familiesToOffer = (addresses: readonly string[]): Family[] => [
   ...new Set(addresses.filter(isWorldwide).map(familyOf)),

@@ -12,6 +12,7 @@ const absentMs = 30_000
 export class Peer {
   readonly name: string
   readonly #me: string
+  /** What the phonebook said last. */
   #entry: Line | undefined
   /** The tag of a peer that has said goodbye: what it sent before may still come. */
   #gone: Tag | undefined
@@ -20,11 +21,6 @@ export class Peer {
   constructor(name: string, me: string) {
     this.name = name
     this.#me = me
-  }
-
-  /** What the phonebook said last. */
-  get entry(): Line | undefined {
-    return this.#entry
   }
 
   /** The server's token for the two of us; '' where it gave none. */
@@ -79,6 +75,11 @@ export class Peer {
     const entry = this.#entry
     if (!entry || entry.newer || entry.endpoint.address !== from.address) return false
     return sameEndpoint(entry.endpoint, from) || text === directMessage(this.name, this.#me)
+  }
+
+  /** An older peer, or ours on an older server, may be here before its entry is: it will say so again. */
+  isEarly(text: string): boolean {
+    return !this.#entry && text === directMessage(this.name, this.#me)
   }
 }
 

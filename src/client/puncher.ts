@@ -2,17 +2,11 @@
 // deadline come out. docs/dialects.md, "Between two peers", is the protocol; docs/how-it-works.md tells it as a story.
 import { type Endpoint, type Family, sameEndpoint } from '../endpoint.ts'
 import type { Line } from '../dialects/phonebook/codec.ts'
-import {
-  type PeerMessage,
-  type Tag,
-  decodePeerMessage,
-  directMessage,
-  isPeerMessage,
-} from '../dialects/phonebook/peer.ts'
+import { type PeerMessage, type Tag, decodePeerMessage, isPeerMessage } from '../dialects/phonebook/peer.ts'
 import { decodeUtf8 } from '../utf8.ts'
 import { type Candidate, Candidates } from './candidates.ts'
-import type { ClientEvent } from './events.ts'
 import { Manners, type PeerStanding } from './manners.ts'
+import { News, type NewsOptions } from './news.ts'
 import { Peer, sameBytes } from './peer.ts'
 import { type PunchState, nextState } from './punch-state.ts'
 import { consentCheckMs } from './schedule.ts'
@@ -26,15 +20,12 @@ import { targetsOf } from './targets.ts'
 import { Trust, type TrustOptions } from './trust.ts'
 import { Voice } from './voice.ts'
 
-export type PuncherOptions = {
+export type PuncherOptions = NewsOptions & {
   readonly me: string
-  readonly peer: string
-  readonly startedMs: number
   readonly randomBytes: (count: number) => Uint8Array
   /** The families that there is a socket of. */
   readonly reaches: (family: Family) => boolean
   readonly send: (bytes: Uint8Array, to: Path, ttl?: number) => void
-  readonly onEvent: (event: ClientEvent) => void
   /** Without it everything is said in plain. */
   readonly line?: Pick<PrivateLineOptions, 'identity' | 'stage' | 'psk'> | undefined
   readonly trust?: TrustOptions
@@ -46,6 +37,7 @@ const quietMs = 300
 export class Puncher {
   readonly #options: PuncherOptions
   readonly #peer: Peer
+  readonly #news: News
   readonly #voice: Voice
   readonly #manners = new Manners()
   readonly #candidates = new Candidates(this.#manners)
@@ -55,16 +47,15 @@ export class Puncher {
   readonly #trust: Trust
   #state: PunchState = 'waiting'
   #session: Session | undefined
-  #heard = false
-  #refused: Endpoint | undefined
 
   constructor(options: PuncherOptions) {
     this.#options = options
     this.#peer = new Peer(options.peer, options.me)
+    this.#news = new News(options)
     this.#voice = new Voice(options)
     this.#trust = new Trust(options.trust ?? {})
     if (!options.line) return
-    const onStuck = (): void => this.#emit({ event: 'line-stuck', peer: options.peer })
+    const onStuck = (): void => this.#news.stuck()
     this.#line = this.#voice.line = new PrivateLine({ ...options, ...options.line, tag: this.#voice.tag, onStuck })
   }
 
@@ -77,7 +68,7 @@ export class Puncher {
   }
 
   get heard(): boolean {
-    return this.#heard
+    return this.#news.isHeard
   }
 
   get endpoints(): Endpoint[] {
@@ -87,22 +78,14 @@ export class Puncher {
   /** A phonebook entry of the peer. `mapped`: where the server sees us. */
   learn(line: Line, mapped: Endpoint | undefined, server: Endpoint, nowMs: number): void {
     const { endpoint, hosts, problem } = targetsOf(line, mapped, server, this.#options.reaches)
-    if (problem) return this.#refuse(line.endpoint, problem)
-    if (!this.#trust.accepts(line, problem => this.#emit({ event: 'key-refused', ...problem }))) return
+    if (problem) return this.#news.refused(line.endpoint, problem)
+    if (!this.#trust.accepts(line, problem => this.#news.keyRefused(problem))) return
     if (this.#line) this.#line.peerKey = line.key
-    const targets = endpoint ? [endpoint, ...hosts] : hosts
-    if (targets.length === 0) return // not yet
+    if (!endpoint && hosts.length === 0) return // not yet
     const news = this.#peer.learn(line, nowMs)
     if (news === 'stale') return
-    for (const { address } of targets) this.#manners.renew(address, nowMs)
-    if (news === 'moved') {
-      this.#candidates.keepOnly(targets)
-      this.#emit({ event: 'located', peer: line.name, endpoint: line.endpoint })
-    }
-    if (endpoint) this.#candidates.add(endpoint, 'server-reflexive', nowMs)
-    if (this.#state !== 'connected' || news === 'moved') {
-      for (const host of hosts) this.#candidates.add(host, 'host', nowMs)
-    }
+    if (news === 'moved') this.#news.located(line.endpoint)
+    this.#candidates.aim({ endpoint, hosts }, news === 'moved', this.#state === 'connected', nowMs)
     if (this.#state === 'punching') this.#candidates.wake(news === 'proven', nowMs)
     if (this.#state === 'waiting') this.#state = nextState(this.#state, 'located')
     const { session } = this
@@ -143,16 +126,15 @@ export class Puncher {
     const due = session?.due(nowMs)
     if (!session || !due) return
     if (due === 'silent' || due === 'no-consent') return this.#lose(due, nowMs)
-    if (due === 'doubt') this.#emit({ event: 'quiet', peer: this.#options.peer })
+    if (due === 'doubt') this.#news.quiet()
     if (due !== 'keepalive') this.#sendCheck(session.endpoint, nowMs)
     else this.#voice.keepalive(session, nowMs)
   }
 
   /** When `tick` wants to be called. */
   deadline(): number {
-    const lineMs = this.#line?.deadline() ?? Infinity
-    const sessionMs = this.#session?.deadline() ?? Infinity
-    return Math.min(this.#candidates.deadline(), this.#second.deadline(), lineMs, sessionMs)
+    const sessionMs = Math.min(this.#session?.deadline() ?? Infinity, this.#line?.deadline() ?? Infinity)
+    return Math.min(this.#candidates.deadline(), this.#second.deadline(), sessionMs)
   }
 
   send(payload: Uint8Array, nowMs: number): boolean {
@@ -218,7 +200,7 @@ export class Puncher {
     session?.heard(from, nowMs)
     if (session && isNewest && !samePath(session.endpoint, from)) this.#move(session, from, nowMs)
     if (type === 'close') this.#lose('left', nowMs)
-    else if (type === 'data') this.#deliver(payload, from)
+    else if (type === 'data') this.#news.message(payload, from)
   }
 
   #receiveTagged(message: Tagged, from: Path, nowMs: number): void {
@@ -232,14 +214,12 @@ export class Puncher {
     if (!this.#isPathOf(session, from)) return this.#challenge(message, from, nowMs)
     session.heard(from, nowMs)
     if (message.type === 'close') this.#lose('left', nowMs)
-    else if (message.type === 'data' && session.isNew(message.sequence)) this.#deliver(message.payload, from)
+    else if (message.type === 'data' && session.isNew(message.sequence)) this.#news.message(message.payload, from)
   }
 
   /** Where the session's peer, and not just somebody who was once sent our tag, has answered a check of ours. */
   #isPathOf(session: Session, from: Path): boolean {
-    if (sameEndpoint(session.endpoint, from)) return true
-    const confirmed = this.#candidates.get(from)?.confirmedTag
-    return confirmed !== undefined && session.tag !== undefined && sameBytes(confirmed, session.tag)
+    return sameEndpoint(session.endpoint, from) || this.#candidates.isConfirmed(from, session.tag)
   }
 
   /** The peer's mapping may have changed: what comes from a new source waits until a check there was answered. */
@@ -262,9 +242,7 @@ export class Puncher {
     const session = this.#session
     const isThere = session !== undefined && sameEndpoint(session.endpoint, from)
     if (session?.tag || !(isThere || this.#peer.isOlderAt(from, text))) {
-      // An older peer, or ours on an older server, may be here before its entry is: it will say so again.
-      const isEarly = !this.#peer.entry && text === directMessage(this.#options.peer, this.#options.me)
-      if (text !== undefined && !isEarly) this.#emit({ event: 'stranger', endpoint: from, text, length: bytes.length })
+      if (text !== undefined && !this.#peer.isEarly(text)) this.#news.stranger(text, bytes.length, from)
       return
     }
     this.#sign(from, nowMs)
@@ -272,19 +250,13 @@ export class Puncher {
     if (!session) this.#confirm(from, undefined, nowMs)
     else if (!sameEndpoint(session.endpoint, from)) this.#move(session, from, nowMs)
     this.#session?.heard(from, nowMs)
-    this.#deliver(bytes, from)
-  }
-
-  #deliver(bytes: Uint8Array, from: Endpoint): void {
-    const text = new TextDecoder().decode(bytes)
-    this.#emit({ event: 'message', from: this.#options.peer, endpoint: from, text, bytes })
+    this.#news.message(bytes, from)
   }
 
   /** A newer peer is believed where the phonebook says it is, or with the token that only the two of us have. */
   #believes(from: Path, pair: string): boolean {
-    if (this.#peer.hasToken(pair)) return true
-    if (this.#session && sameEndpoint(this.#session.endpoint, from)) return true
-    return this.#candidates.get(from) !== undefined
+    if (this.#peer.hasToken(pair) || this.#candidates.get(from)) return true
+    return this.#session !== undefined && sameEndpoint(this.#session.endpoint, from)
   }
 
   /** Something valid came from the peer. */
@@ -295,14 +267,7 @@ export class Puncher {
 
   #hear(from: Path, nowMs: number): void {
     if (this.#session && sameEndpoint(this.#session.endpoint, from)) this.#session.heard(from, nowMs)
-    if (this.#heard) return
-    this.#heard = true
-    this.#emit({
-      event: 'heard',
-      peer: this.#options.peer,
-      endpoint: from,
-      elapsedMs: nowMs - this.#options.startedMs,
-    })
+    this.#news.heard(from, nowMs)
   }
 
   /** A datagram of ours has reached the peer, whose tag is this (an older one has none). */
@@ -335,24 +300,21 @@ export class Puncher {
   }
 
   #establish(endpoint: Path, tag: Tag | undefined, nowMs: number): void {
-    const { peer, startedMs } = this.#options
     const isPrivate = this.#line?.isUp(tag) ?? false
     this.#session = new Session(endpoint, tag, nowMs, isPrivate)
     this.#second.clear()
     this.#candidates.rest()
     this.#state = nextState(this.#state, 'confirmed')
-    const form = tag ? 'binary' : 'text'
     const key = isPrivate ? this.#line?.peerKey : undefined
     if (key !== undefined) this.#trust.met(key)
-    const privacy = { private: isPrivate, ...(key !== undefined && { key }) }
-    this.#emit({ event: 'connected', peer, endpoint, elapsedMs: nowMs - startedMs, form, ...privacy })
+    this.#news.connected(endpoint, tag, { private: isPrivate, ...(key !== undefined && { key }) }, nowMs)
     if (!tag || isPrivate) this.#voice.keepalive(this.#session, nowMs) // which confirms to the peer that we hear it
   }
 
   #move(session: Session, to: Path, nowMs: number): void {
     session.moveTo(to, nowMs)
     this.#candidates.rest()
-    this.#emit({ event: 'moved', peer: this.#options.peer, endpoint: to })
+    this.#news.moved(to)
     if (session.isPrivate) this.#sendCheck(to, nowMs) // it is to agree to what it gets there
   }
 
@@ -363,21 +325,19 @@ export class Puncher {
     }
     this.#session = undefined
     this.#second.clear()
-    this.#heard = false
     this.#state = nextState(this.#state, reason)
-    this.#emit({ event: 'lost', peer: this.#options.peer, reason })
+    this.#news.lost(reason)
     if (reason === 'left') return this.#candidates.rest()
     this.#candidates.restart('sparse', nowMs)
     this.tick(nowMs)
   }
 
   #check(candidate: Candidate, nowMs: number): void {
-    const { endpoint, kind } = candidate
     const standing = this.#peer.standing
     const question = standing === 'older' ? this.#voice.text() : this.#voice.check(this.#peer.pair)
     if (!this.#candidates.spend(candidate, question.bytes.length, standing, nowMs)) return
-    this.#voice.ask(question, endpoint, nowMs)
-    this.#emit({ event: 'check-sent', endpoint, candidate: kind, form: question.transaction ? 'check' : 'text' })
+    this.#voice.ask(question, candidate.endpoint, nowMs)
+    this.#news.checked(candidate, question.transaction ? 'check' : 'text')
   }
 
   /** Asks the peer of a session whether it still hears us. */
@@ -385,15 +345,5 @@ export class Puncher {
     this.#voice.ask(this.#voice.check(this.#peer.pair), endpoint, nowMs)
     this.#session?.checked(nowMs)
     this.#session?.sent(nowMs)
-  }
-
-  #refuse(endpoint: Endpoint, why: string): void {
-    if (this.#refused && sameEndpoint(this.#refused, endpoint)) return
-    this.#refused = endpoint
-    this.#emit({ event: 'refused', peer: this.#options.peer, endpoint, why })
-  }
-
-  #emit(event: ClientEvent): void {
-    this.#options.onEvent(event)
   }
 }
