@@ -19,11 +19,13 @@ const load = (path: string, name: string): Loaded => {
 const key = (n: number): string => identityOf(new Uint8Array(64).fill(n)).key
 
 t.test('where state is kept', async t => {
+  const [home, given] = [join(t.testdirName, 'home'), join(t.testdirName, 'given')]
+  const usual = join(home, '.local', 'state', 'stage-manager')
   const rows: [Record<string, string>, string][] = [
-    [{ HOME: '/home/a' }, '/home/a/.local/state/stage-manager'],
-    [{ HOME: '/home/a', XDG_STATE_HOME: '/var/s' }, '/var/s/stage-manager'],
-    [{ HOME: '/home/a', XDG_STATE_HOME: '' }, '/home/a/.local/state/stage-manager'],
-    [{ HOME: '/home/a', XDG_STATE_HOME: 'relative' }, '/home/a/.local/state/stage-manager'],
+    [{ HOME: home }, usual],
+    [{ HOME: home, XDG_STATE_HOME: given }, join(given, 'stage-manager')],
+    [{ HOME: home, XDG_STATE_HOME: '' }, usual],
+    [{ HOME: home, XDG_STATE_HOME: 'relative' }, usual],
   ]
   for (const [env, expected] of rows) t.equal(stateDirectory(env), expected)
 })
