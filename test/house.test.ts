@@ -39,6 +39,7 @@ const pure = [
   'headers.ts',
   'nat-profile.ts',
   'own-profile.ts',
+  'server-addresses.ts',
 ]
 const ground = [...pure, 'host.ts', 'host-around.ts']
 const allowed: Record<string, string[]> = {

@@ -3,7 +3,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { IpVersions, NatProfile } from '../nat-profile.ts'
-import { type PlanOptions, serverAddresses } from './plan.ts'
+import { serverAddresses } from '../server-addresses.ts'
+import type { PlanOptions } from './plan.ts'
 import type { Line, Program } from './program.ts'
 import { type KernelTopology, raiseTopology } from './topology.ts'
 

@@ -45,15 +45,6 @@ export type Plan = {
   readonly addresses: ReadonlyMap<string, readonly string[]>
 }
 
-const server4: readonly [string, string] = ['203.0.113.10', '203.0.113.11']
-const server6: readonly [string, string] = ['2001:db8:5::10', '2001:db8:5::11']
-/** Its first one is where clients ask. */
-export const serverAddresses: Readonly<Record<IpVersions, readonly [string, ...string[]]>> = {
-  '4': server4,
-  '6': server6,
-  both: [...server4, ...server6],
-}
-
 const sides = {
   a: { host: 'alice', wan: '198.51.100.', lan: '10.1.0.', customer: 2, six: '2001:db8:a:' },
   b: { host: 'bob', wan: '192.0.2.', lan: '10.2.0.', customer: 3, six: '2001:db8:b:' },

@@ -8,7 +8,8 @@ import { type Verdict, verdictOf } from '../behavior/verdict.ts'
 import { type NatProfile, profileNamed, withoutTranslation } from '../nat-profile.ts'
 import { seededRandom } from '../sim/random.ts'
 import { type Said, truthOf, wordsOf } from './accuracy.ts'
-import { serverAddresses, stageIn } from './stage.ts'
+import { serverAddresses } from '../server-addresses.ts'
+import { stageIn } from './stage.ts'
 import { createTopology } from './topology.ts'
 
 export type Run = Said & {

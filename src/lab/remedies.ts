@@ -5,7 +5,7 @@ import { type Behavior, type NatProfile, behaviors, withoutTranslation } from '.
 import type { SimHost } from '../sim/host.ts'
 import { type MeetingOptions, type Peer, meet, peers } from './meeting.ts'
 import type { Place } from './sites.ts'
-import { serverAddresses } from './stage.ts'
+import { serverAddresses } from '../server-addresses.ts'
 import type { Topology } from './topology.ts'
 
 /** `isTheirs`: the two can do it by themselves, whatever boxes and networks are like. */

@@ -6,7 +6,7 @@ import type { LinkOptions } from '../sim/link.ts'
 import { type Nat, createNat } from '../sim/nat.ts'
 import type { Path, Segment } from '../sim/segment.ts'
 import { type World, createWorld } from '../sim/world.ts'
-import { serverAddresses } from './stage.ts'
+import { serverAddresses } from '../server-addresses.ts'
 
 type Link = Partial<LinkOptions>
 

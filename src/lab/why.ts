@@ -1,7 +1,8 @@
 // Law: pure. The decisive drop of a failed meeting, out of its trace: of all rules that dropped datagrams of a side that
 // was never heard, the one that did so most often. What no strategy could have got through is left out where anything
 // else was dropped: an address that is none, and chance.
-import { port, serverAddresses } from './stage.ts'
+import { serverAddresses } from '../server-addresses.ts'
+import { port } from './stage.ts'
 import type { DropReason, TraceRecord } from '../sim/trace.ts'
 
 /** The box and its rule, as `nat-b filtering`; or in words, where nothing was dropped or nothing is known. */

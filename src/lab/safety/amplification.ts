@@ -5,7 +5,8 @@ import { headerBytes } from '../../headers.ts'
 import { type Random, seededRandom } from '../../sim/random.ts'
 import { createForger, overhear, words } from '../forger.ts'
 import { mutated } from '../mutate.ts'
-import { createStage, port, serverAddresses } from '../stage.ts'
+import { serverAddresses } from '../../server-addresses.ts'
+import { createStage, port } from '../stage.ts'
 import type { WorldFigure } from './figure.ts'
 
 const most = 3

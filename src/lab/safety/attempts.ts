@@ -5,7 +5,8 @@ import { mostShots } from '../../client/manners.ts'
 import { type Random, seededRandom } from '../../sim/random.ts'
 import { createWorld } from '../../sim/world.ts'
 import { type Forge, createForger, overhear, serverEndpoint, words } from '../forger.ts'
-import { type Stage, fourSockets, serverAddress, serverAddresses, stageIn } from '../stage.ts'
+import { serverAddresses } from '../../server-addresses.ts'
+import { type Stage, fourSockets, serverAddress, stageIn } from '../stage.ts'
 import type { WorldFigure } from './figure.ts'
 
 /** Of what may go to an address beside attempts, in any minute: checks, and those after something came back. */

@@ -11,6 +11,11 @@ import type { WorldFigure } from './figure.ts'
 
 const [one, two] = [1, 2].map(n => identityOf(new Uint8Array(identitySeedLength).fill(n))) as [Identity, Identity]
 
+const startBoth = (stage: Stage): [StageClient, StageClient] => [
+  stage.startClient('alice', 'bob', { identity: one }),
+  stage.startClient('bob', 'alice', { identity: two }),
+]
+
 const share = (times: readonly number[], part: number): number =>
   times.toSorted((a, b) => a - b)[Math.ceil(part * times.length) - 1] ?? Infinity
 
@@ -26,10 +31,7 @@ export const handshakeInLoss: WorldFigure = {
       const link = { latencyMs: 15, jitterMs: 20, loss: 1 - Math.sqrt(0.8), duplicate: 0.1, reorder: 0.2 }
       const stage = createStage({ seed, trace: false, link })
       stage.startServer()
-      const both = [
-        stage.startClient('alice', 'bob', { identity: one }),
-        stage.startClient('bob', 'alice', { identity: two }),
-      ]
+      const both = startBoth(stage)
       stage.world.runUntil(() => both.every(({ client }) => client.state === 'connected'), 30_000)
       for (const client of both) {
         const [connected] = client.of('connected')
@@ -104,10 +106,7 @@ export const forgeries: WorldFigure = {
         if (['hello', 'welcome', 'sealed'].includes(decodePeerMessage(bytes)?.type ?? '')) seen.push(bytes.slice())
       })
     stage.startServer()
-    const both = [
-      stage.startClient('alice', 'bob', { identity: one }),
-      stage.startClient('bob', 'alice', { identity: two }),
-    ] as const
+    const both = startBoth(stage)
     stage.world.run(1000)
     let genuine = 0
     const forge = createForger(stage)
