@@ -1,41 +1,31 @@
 // Law: pure. Curve25519 on 32-byte keys: X25519 agrees on a secret (RFC 7748), Ed25519 signs (RFC 8032); node:crypto does it, which takes
-// keys wrapped as in RFC 8410. Where keys come from and where they are kept is no business of this file.
-import {
-  type KeyObject,
-  type PrivateKeyInput,
-  createPrivateKey,
-  createPublicKey,
-  diffieHellman,
-  sign,
-  verify,
-} from 'node:crypto'
+// keys as in RFC 8037: as the DER of RFC 8410 a private one takes it fifteen times as long to read. Where keys come from and where
+// they are kept is no business of this file.
+import { type KeyObject, createPrivateKey, createPublicKey, diffieHellman, sign, verify } from 'node:crypto'
+import { fromBase64url, toBase64url } from './rfc4648.ts'
 
 type Curve = 'X25519' | 'Ed25519'
 
 export const keyLength = 32
 
-/** The last byte of the object identifier 1.3.101.*, RFC 8410 s.3. */
-const identifiers = { X25519: 110, Ed25519: 112 } as const
-
-const pkcs8 = (curve: Curve): number[] => [48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, identifiers[curve], 4, 34, 4, 32]
-const spki = (curve: Curve): number[] => [48, 42, 48, 5, 6, 3, 43, 101, identifiers[curve], 3, 33, 0]
-
-// node:crypto takes any bytes here, its types ask for a Buffer.
-const joined = (head: readonly number[], key: Uint8Array): PrivateKeyInput['key'] => {
+const textOf = (key: Uint8Array): string => {
   if (key.length !== keyLength) throw new RangeError(`a key has ${keyLength} bytes, not ${key.length}`)
-  return Uint8Array.from([...head, ...key]) as PrivateKeyInput['key']
+  return toBase64url(key)
 }
 
-/** Any 32 random bytes are a private key. */
-const privateKeyOf = (curve: Curve, seed: Uint8Array): KeyObject =>
-  createPrivateKey({ key: joined(pkcs8(curve), seed), format: 'der', type: 'pkcs8' })
+/** Any 32 random bytes are a private key. Its public half, `x`, has to be there and is not looked at: node:crypto makes it anew. */
+const privateKeyOf = (crv: Curve, seed: Uint8Array): KeyObject =>
+  createPrivateKey({ key: { kty: 'OKP', crv, d: textOf(seed), x: '' }, format: 'jwk' })
 
-const publicKeyOf = (curve: Curve, bytes: Uint8Array): KeyObject =>
-  createPublicKey({ key: joined(spki(curve), bytes), format: 'der', type: 'spki' })
+const publicKeyOf = (crv: Curve, bytes: Uint8Array): KeyObject =>
+  createPublicKey({ key: { kty: 'OKP', crv, x: textOf(bytes) }, format: 'jwk' })
 
 /** The 32 bytes of the public key that belongs to a private one. */
-const publicBytes = (privateKey: KeyObject): Uint8Array =>
-  new Uint8Array(createPublicKey(privateKey).export({ format: 'der', type: 'spki' })).slice(-keyLength)
+const publicBytes = (privateKey: KeyObject): Uint8Array => {
+  const bytes = fromBase64url(createPublicKey(privateKey).export({ format: 'jwk' }).x ?? '', keyLength)
+  if (!bytes) throw new Error('node:crypto knows no public half of a key')
+  return bytes
+}
 
 /** Of X25519. The private half stays in here. */
 export type KeyPair = {
