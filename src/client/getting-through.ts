@@ -4,7 +4,7 @@ import { pacesFor } from '../behavior/paces.ts'
 import { mappedOf } from '../behavior/samples.ts'
 import type { Alternate } from '../dialects/phonebook/codec.ts'
 import { type NatHint, formatHint } from '../dialects/phonebook/hint.ts'
-import { type Endpoint, type Family, familyOf } from '../endpoint.ts'
+import { type Endpoint, type Family, familyOf, isLoopback } from '../endpoint.ts'
 import type { Host } from '../host.ts'
 import { type Shot, type Situation, createAttempts } from './attempts.ts'
 import type { ClientEvent } from './events.ts'
@@ -75,6 +75,7 @@ export const createGettingThrough = (options: GettingThroughOptions): GettingThr
   const ownNat = createOwnNat({
     exchanges,
     main: () => ({ id: mainSocket, localPort: options.mainPort(family()) }),
+    isOwn: address => isLoopback(address) || host.addresses().includes(address),
     release: ({ id }) => extras.close(id),
     onNews() {
       options.onNews(host.now())

@@ -16,6 +16,8 @@ export type OwnNatOptions = {
   readonly exchanges: Exchanges
   /** The socket that is registered. */
   readonly main: () => Socket
+  /** Whether the address is one of this machine. */
+  readonly isOwn: (address: string) => boolean
   /** Is of no more use. */
   readonly release: (socket: Socket) => void
   /** Something new is known of it. */
@@ -30,7 +32,7 @@ export type OwnNat = {
   sample(nowMs: number, done: (nowMs: number) => void): void
 }
 
-export const createOwnNat = ({ exchanges, main, release, onNews }: OwnNatOptions): OwnNat => {
+export const createOwnNat = ({ exchanges, main, isOwn, release, onNews }: OwnNatOptions): OwnNat => {
   let server: Endpoint | undefined
   let known: Endpoint | undefined
   let mapping: Behavior | undefined
@@ -110,6 +112,10 @@ export const createOwnNat = ({ exchanges, main, release, onNews }: OwnNatOptions
       known = mapped
       mapping = filtering = undefined
       ports = [mapped.port]
+      if (isOwn(mapped.address) && mapped.port === main().localPort) {
+        mapping = EI // there is no NAT
+        return tell()
+      }
       const others = alternates.map(({ address = at.address, port }) => ({ address, port }))
       if (others.length > 0) start(at, mapped, others, nowMs)
     },
