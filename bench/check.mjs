@@ -1,8 +1,8 @@
 // How long `nat-lab check` takes until its verdict, with a server of two addresses, on loopback.
 import { spawn, spawnSync } from 'node:child_process'
-import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '../dist/cli/free-port.js'
 import { figure, median } from './stats.mjs'
 
 const runs = 7
@@ -11,18 +11,9 @@ const mostSeconds = 3
 /** @param {string} name */
 const bin = name => fileURLToPath(new URL(`../bin/${name}`, import.meta.url))
 
-const freePort = async () => {
-  const socket = createSocket('udp4')
-  socket.bind(0, '127.0.0.1')
-  await once(socket, 'listening')
-  const { port } = socket.address()
-  socket.close()
-  return String(port)
-}
-
 /** @param {(text: string) => void} progress */
 export const run = async progress => {
-  const [port, otherPort] = [await freePort(), await freePort()]
+  const [port, otherPort] = [await freePort(), await freePort()].map(String)
   const at = ['-p', port, '--host', '127.0.0.1', '--alt-address', '127.0.0.2', '--alt-port', otherPort]
   const server = spawn(process.execPath, [bin('test-server'), ...at], { stdio: ['ignore', 'pipe', 'inherit'] })
   await once(server.stdout, 'data')

@@ -3,7 +3,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { freePort } from '../dist/cli/free-port.js'
 import { startChild, startServer } from './children.mjs'
 import { openLoad } from './load.mjs'
 import { measure } from './registrations.mjs'
@@ -17,14 +17,6 @@ const target = 0.9
 const tickUs = 10_000
 
 const bindingRequest = () => Buffer.concat([Buffer.from('000100002112a442', 'hex'), randomBytes(12)])
-
-const freePort = () =>
-  new Promise(resolve => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
-      server.close(() => resolve(port))
-    })
-  })
 
 /** User and system time of a process, from /proc; in steps of 10 ms. @param {number} pid */
 const cpuOf = pid => {

@@ -2,9 +2,9 @@
 // side by side where the terminal is wide enough, line by line with a name in front where it is not or where it is a pipe.
 // `npm run demo -- --nat portrest symrand`: the same programs behind simulated NATs, in behind-nat.mjs.
 import { spawn } from 'node:child_process'
-import { createSocket } from 'node:dgram'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '../dist/cli/free-port.js'
 import { names, rowMs, show, showEnd, showHead } from './columns.mjs'
 
 if (process.argv.length > 2) {
@@ -110,16 +110,6 @@ const succeed = async () => {
     )
   })
 }
-
-const freePort = () =>
-  new Promise((resolve, reject) => {
-    const socket = createSocket('udp4')
-    socket.once('error', reject)
-    socket.bind(0, '127.0.0.1', () => {
-      const { port } = socket.address()
-      socket.close(() => resolve(port))
-    })
-  })
 
 const port = await freePort()
 const startClient = (me, peer) =>

@@ -18,7 +18,8 @@ import { type KernelTopology, raiseTopology } from '../src/kernel/topology.ts'
 import { createTopology } from '../src/lab/topology.ts'
 import { type NatProfile, behaviors, profileNamed } from '../src/nat-profile.ts'
 import { checkText, exitCodeOf } from '../src/report/check.ts'
-import { freePort, start, stopAll } from './fixtures/program.ts'
+import { freePort } from '../src/cli/free-port.ts'
+import { start, stopAll } from './fixtures/program.ts'
 
 const [EI, AD, APD] = behaviors
 const [A, B] = ['203.0.113.10', '203.0.113.11']

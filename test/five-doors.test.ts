@@ -15,7 +15,8 @@ import { seededRandom } from '../src/sim/random.ts'
 import { startDirectoryChat } from './fixtures/directory-chat.ts'
 import { startOlderConnectClient } from './fixtures/older-connect-client.ts'
 import { startOlderNumberedClient } from './fixtures/older-numbered-client.ts'
-import { freePort, start, startServer, stopAll } from './fixtures/program.ts'
+import { freePort } from '../src/cli/free-port.ts'
+import { start, startServer, stopAll } from './fixtures/program.ts'
 import { startStunPeer } from './fixtures/stun-peer.ts'
 
 /** An older program, as far as this story goes. */

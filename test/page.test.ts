@@ -195,7 +195,7 @@ t.test('in Chromium', { skip }, async t => {
       return performance.now() - started
     })()`)
     t.equal(await page.locator('.rung').count(), 1500)
-    t.ok((ms as number) < 1000, `${ms} ms`)
+    t.ok((ms as number) < 3000, `${ms} ms: a second, three times slack`)
     t.comment(`1,500 rungs, none folded, painted in ${(ms as number).toFixed(0)} ms`)
     await page.close()
   })

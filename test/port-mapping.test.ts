@@ -92,7 +92,7 @@ t.test('a router that hangs does not hold us up', async t => {
   await ended(end)
   clearInterval(awake)
   const tookMs = performance.now() - startedMs
-  t.ok(tookMs > 1900 && tookMs < 4000, `${tookMs} ms`)
+  t.ok(tookMs > 1900 && tookMs < 6000, `${tookMs} ms`)
 })
 
 // How it is offered
@@ -317,7 +317,7 @@ t.test('no router that would: one line, and nobody has waited for it', { skip: n
   const startedMs = performance.now()
   alice?.kill('SIGINT')
   t.equal(await alice?.ended, 130)
-  t.ok(performance.now() - startedMs < 1500, 'nothing is to be taken back')
+  t.ok(performance.now() - startedMs < 4500, 'nothing is to be taken back')
 })
 
 t.test('nat-lab check asks a real router, and changes nothing there', { skip }, async t => {

@@ -35,7 +35,8 @@ t.test('two meet in private, know each other from then on, and a new key is refu
 
   // Bob has lost his key. The server forgets his name in a second, so that he can have it with another one.
   rmSync(join(state, 'stage-manager', 'identities', 'bob.identity'))
-  const stranger = client(state, port, 'bob', 'alice', '-q')
+  const stranger = client(state, port, 'bob', 'alice')
+  await stranger.until(/is ours there/)
   const alice = client(state, port, 'alice', 'bob', '-q', '--timeout', '5')
   t.equal(await alice.ended(), 8)
   t.match(alice.stderr, /The key of bob has changed: it was SHA256:[\w-]{43}, now the phonebook shows SHA256:[\w-]{43}/)

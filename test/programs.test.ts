@@ -3,7 +3,8 @@ import { spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import t from 'tap'
-import { bin, freePort, start, startServer, stopAll } from './fixtures/program.ts'
+import { freePort } from '../src/cli/free-port.ts'
+import { bin, start, startServer, stopAll } from './fixtures/program.ts'
 
 t.afterEach(stopAll)
 

@@ -17,7 +17,8 @@ import type { Endpoint } from '../src/endpoint.ts'
 import { createStage } from '../src/lab/stage.ts'
 import type { ServerOptions } from '../src/server/server.ts'
 import type { SimSocket } from '../src/sim/socket.ts'
-import { freePort, start, stopAll } from './fixtures/program.ts'
+import { freePort } from '../src/cli/free-port.ts'
+import { start, stopAll } from './fixtures/program.ts'
 
 const [addressA, addressB] = ['203.0.113.10', '203.0.113.11']
 const [port, otherPort] = [3478, 3479]

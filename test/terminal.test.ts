@@ -3,7 +3,8 @@ import t from 'tap'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { freePort, start, startServer, stopAll } from './fixtures/program.ts'
+import { freePort } from '../src/cli/free-port.ts'
+import { start, startServer, stopAll } from './fixtures/program.ts'
 import { closeScreens, hasTmux, startOnScreen } from './fixtures/screen.ts'
 
 t.afterEach(async () => {
@@ -96,6 +97,7 @@ t.test('connect through pipes: the older words, the lines in order, end leaves',
   const second = start('test-client', ['--dialect', 'connect', ...dial(server.port, '-n', '56789')])
   second.child.stdin.end('CONNECT 56789 nobody\nCONNECT 56789 12345\nhello\nCONNECT as text is no order\nbye\n')
   await first.until(/^bye$/m)
+  await second.until(/^CONNECTED to /m)
   t.match(second.stdout, /^REGISTERED 127\.0\.0\.1\nERROR unknown id nobody\nCONNECTED to 127\.0\.0\.1:\d+\n/)
   t.match(first.stdout, /\nCONNECTED to 127\.0\.0\.1:\d+\n[^]*hello\n CONNECT as text is no order\nbye\n$/)
   t.equal(second.child.exitCode, null, 'the end of stdin ends nothing')

@@ -4,9 +4,10 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { type Socket, connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { quantile } from '../../lab/statistics.ts'
+import { freePort } from '../free-port.ts'
 import { startChild } from './child.ts'
 import type { ProcessFigure } from './figure.ts'
-import { freePort } from './flood.ts'
 
 const idle = 1000
 const slow = 200
@@ -87,18 +88,20 @@ export const crowd: ProcessFigure = {
       for (let i = 0; i < idle; i += 2) sockets[i]?.write(`idle${i}\n`)
       const slowOnes = sockets.slice(idle)
       drip = setInterval(() => slowOnes.forEach(socket => socket.writable && socket.write('x')), dripMs)
-      let worstMs = 0
+      const times: number[] = []
       for (let i = 0; i < newcomers; i++) {
-        worstMs = Math.max(worstMs, await newcomer(port, `new${i}`))
+        times.push(await newcomer(port, `new${i}`))
         await sleep(betweenMs)
       }
+      const [medianMs, worstMs] = [quantile(times, 0.5) ?? Infinity, Math.max(...times)]
       const left = (): number => sockets.filter(isOpen).length
       while (left() > idle / 2 && performance.now() - startedMs < goneMs * slack) await sleep(betweenMs)
       let won = 0
       for (let i = 0; i < races; i++) won += (await winners(port, `nick${i}`)) === 1 ? 1 : 0
       return {
-        measured: `${worstMs.toFixed(0)} ms at worst (of ${newcomers}); ${left()} stay, who have a nickname; ${won} of ${races} races with one winner`,
-        pass: worstMs <= servedMs * slack && left() === idle / 2 && won === races,
+        measured: `${medianMs.toFixed(0)} ms in the median, ${worstMs.toFixed(0)} ms at worst (of ${newcomers}); ${left()} stay, who have a nickname; ${won} of ${races} races with one winner`,
+        // On a machine that does other things beside, the worst of sixty tells of these.
+        pass: (slack > 1 ? medianMs : worstMs) <= servedMs && left() === idle / 2 && won === races,
       }
     } finally {
       clearInterval(drip)

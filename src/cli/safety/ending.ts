@@ -2,8 +2,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '../free-port.ts'
 import type { ProcessFigure } from './figure.ts'
-import { freePort } from './flood.ts'
 
 const withinMs = 1000
 const portTaken = 6

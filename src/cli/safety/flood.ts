@@ -1,6 +1,5 @@
 // A flood from many sources on loopback, at a steady rate.
 import { type Socket, createSocket } from 'node:dgram'
-import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const sourceCount = 256
@@ -59,14 +58,4 @@ export const openFlood = async (port: number, fresh = false): Promise<Flood> => 
     },
     close: () => sockets.forEach(socket => socket.close()),
   }
-}
-
-/** A UDP port of 127.0.0.1 that was free a moment ago. */
-export const freePort = async (): Promise<number> => {
-  const socket = createSocket('udp4').bind(0, '127.0.0.1')
-  await once(socket, 'listening')
-  const { port } = socket.address()
-  socket.close()
-  await once(socket, 'close')
-  return port
 }

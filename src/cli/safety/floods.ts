@@ -2,9 +2,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Client, connect } from '../../client/client.ts'
 import { createNodeHost } from '../../host/node.ts'
+import { freePort } from '../free-port.ts'
 import { type Child, startChild } from './child.ts'
 import type { ProcessFigure } from './figure.ts'
-import { type Flood, freePort, openFlood } from './flood.ts'
+import { type Flood, openFlood } from './flood.ts'
 import type { ServerReport } from './server-child.ts'
 
 const mebibyte = 1024 * 1024

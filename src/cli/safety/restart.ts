@@ -1,10 +1,10 @@
 // R1: the server's process is killed and started again. A hundred clients in two processes, the two of a pair never in the
 // same one: a hundred processes of Node would measure the machine.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '../free-port.ts'
 import { startChild } from './child.ts'
 import type { ClientsReport } from './clients-child.ts'
 import type { ProcessFigure } from './figure.ts'
-import { freePort } from './flood.ts'
 
 const lookersMs = 5000
 /** An interval with its jitter. */
