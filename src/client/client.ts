@@ -135,6 +135,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     strategy: options.strategy,
     parameters: options.parameters,
     server: () => registrar.server,
+    mapped: () => registrar.mapped,
     mainPort: family => sockets.local(family)?.port ?? 0,
     sendByMain: (bytes, to) => sockets.send(bytes, to),
     onDatagram: (bytes, from) => puncher.receive(bytes, from, host.now()),

@@ -21,6 +21,8 @@ export type GettingThroughOptions = {
   readonly parameters?: Parameters | undefined
   /** The one that answers us. */
   readonly server: () => Endpoint | undefined
+  /** Where it sees us. */
+  readonly mapped: () => Endpoint | undefined
   readonly mainPort: (family: Family) => number
   readonly sendByMain: (bytes: Uint8Array, to: Endpoint) => void
   /** From the peer, or whoever, by a fresh socket. */
@@ -75,7 +77,11 @@ export const createGettingThrough = (options: GettingThroughOptions): GettingThr
   const ownNat = createOwnNat({
     exchanges,
     main: () => ({ id: mainSocket, localPort: options.mainPort(family()) }),
-    isOwn: address => isLoopback(address) || host.addresses().includes(address),
+    hasNone() {
+      const at = options.mapped()
+      if (!at || at.port !== options.mainPort(familyOf(at.address))) return false
+      return isLoopback(at.address) || host.addresses().includes(at.address)
+    },
     release: ({ id }) => extras.close(id),
     onNews() {
       options.onNews(host.now())

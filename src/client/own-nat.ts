@@ -16,8 +16,8 @@ export type OwnNatOptions = {
   readonly exchanges: Exchanges
   /** The socket that is registered. */
   readonly main: () => Socket
-  /** Whether the address is one of this machine. */
-  readonly isOwn: (address: string) => boolean
+  /** The server sees us where we are. */
+  readonly hasNone: () => boolean
   /** Is of no more use. */
   readonly release: (socket: Socket) => void
   /** Something new is known of it. */
@@ -32,7 +32,7 @@ export type OwnNat = {
   sample(nowMs: number, done: (nowMs: number) => void): void
 }
 
-export const createOwnNat = ({ exchanges, main, isOwn, release, onNews }: OwnNatOptions): OwnNat => {
+export const createOwnNat = ({ exchanges, main, hasNone, release, onNews }: OwnNatOptions): OwnNat => {
   let server: Endpoint | undefined
   let known: Endpoint | undefined
   let mapping: Behavior | undefined
@@ -40,7 +40,10 @@ export const createOwnNat = ({ exchanges, main, isOwn, release, onNews }: OwnNat
   let ports: number[] = []
   const paces = pacesFor(0)
 
-  const hint = (): NatHint | undefined => mapping && { mapping, filtering, ports: mapping === EI ? [] : ports }
+  const hint = (): NatHint | undefined => {
+    if (hasNone()) return { mapping: EI, filtering: undefined, ports: [] }
+    return mapping && { mapping, filtering, ports: mapping === EI ? [] : ports }
+  }
 
   const tell = (): void => {
     const news = hint()
@@ -112,10 +115,7 @@ export const createOwnNat = ({ exchanges, main, isOwn, release, onNews }: OwnNat
       known = mapped
       mapping = filtering = undefined
       ports = [mapped.port]
-      if (isOwn(mapped.address) && mapped.port === main().localPort) {
-        mapping = EI // there is no NAT
-        return tell()
-      }
+      if (hasNone()) return // the answer to this datagram says so already
       const others = alternates.map(({ address = at.address, port }) => ({ address, port }))
       if (others.length > 0) start(at, mapped, others, nowMs)
     },
