@@ -642,6 +642,14 @@ t.test('a printed run is repeated exactly, as JSON too', async t => {
   t.not((JSON.parse(other.stdout) as { trace: string }).trace, trace)
 })
 
+t.test('the matrix of the README is a real one', async t => {
+  const readme = readFileSync('README.md', 'utf8')
+  const [, command = '', shown = ''] = /\$ \.\/bin\/nat-lab (matrix .*)\n([^]*?)\n```/.exec(readme) ?? []
+  const { stdout } = await ended(lab(...command.split(' ')))
+  const timeless = (text: string): string => text.replace(/in \d+\.\d s\./, '').trim()
+  t.equal(timeless(stdout), timeless(shown))
+})
+
 t.test('interrupted and resumed, it says what an uninterrupted run says', async t => {
   const file = join(t.testdir(), 'journal.jsonl')
   const args = ['matrix', '--profiles', 'portrest,symseq', '--trials', '40', '--json']
