@@ -558,7 +558,7 @@ t.test('a mistake is one line with its remedy', async t => {
     [why, ['none', 'none', '--svg', '/no/such/folder/x'], '--svg /no/such/folder/x cannot be written (ENOENT)'],
     [ladder, [], 'a file is needed: make one with test-client --trace FILE'],
     [ladder, ['/no/such/file'], '/no/such/file cannot be read (ENOENT)'],
-    [ladder, ['README.md'], 'README.md, line 1 is not a JSON object'],
+    [ladder, ['README.md'], 'README.md, line 1 is not a JSON object: give a file that test-client --trace wrote'],
     [figures, ['birthdays'], 'no figure "birthdays": did you mean birthday?'],
     [figures, ['birthday', 'time'], 'unexpected argument "time"'],
   ]
@@ -692,13 +692,16 @@ t.test('an experiment of one’s own: CSV, JSON, and 1 where it is not as expect
     expect: { atLeast: 1 },
   }
   writeFileSync(file, JSON.stringify(own))
-  const [list, csv, json, text] = await Promise.all([
+  const [list, listed, csv, json, text] = await Promise.all([
     ended(lab('run')),
+    ended(lab('run', '--json')),
     ended(lab('run', file, '--csv')),
     ended(lab('run', '--json', '--seed', '3', file)),
     ended(lab('run', 'two-layers', '--trials', '2')),
   ])
   t.equal(list.stdout.trimEnd().split('\n').length, ready.length)
+  const listedNames = (JSON.parse(listed.stdout) as { name: string; about: string }[]).map(({ name }) => `${name}.json`)
+  t.same(listedNames.sort(), ready.toSorted())
   const rows = csv.stdout.split('\r\n')
   t.equal(
     rows[0],

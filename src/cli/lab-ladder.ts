@@ -5,9 +5,10 @@ import { codeOf } from '../errors.ts'
 import { createLadder } from '../report/ladder.ts'
 import { ladderSvg } from '../report/ladder-svg.ts'
 import { ladderText } from '../report/ladder-text.ts'
+import { jsonText } from '../report/json.ts'
 import { pcapOf } from '../report/pcap.ts'
 import { readTrace, recordsOf } from '../report/real-trace.ts'
-import { usage } from './lab-options.ts'
+import { everywhere, usage } from './lab-options.ts'
 import { makePage, outputs, outputsHelp, writeOutputs } from './lab-outputs.ts'
 import { parseOptions } from './options.ts'
 
@@ -20,12 +21,13 @@ their clocks are set so that the quickest packet took as long in either directio
 between them did nobody saw; a packet that the other one never got was lost somewhere.
 
 Options:
-${outputsHelp.replace(/^.*--ladder.*\n/, '')}  -h, --help       print this help
+${outputsHelp.replace(/^.*--ladder.*\n/, '')}  --json           print {lifelines, rungs, remarks, datagrams} as JSON, and nothing else
+  -h, --help       print this help
 
 Exit codes: 0 drawn, 2 usage
 `
 
-const table = { ...files, help: { kind: 'switch', short: 'h' } } as const
+const table = { ...files, ...everywhere } as const
 
 export const command = async (args: readonly string[]): Promise<number> => {
   const options = parseOptions('nat-lab ladder', args, table, {}, 2)
@@ -51,7 +53,7 @@ export const command = async (args: readonly string[]): Promise<number> => {
     pcap: () => pcapOf(records),
     html: () => makePage({ title, about, sections: [`<div class="wide">${svg()}</div>`], data: { kind: 'run' } }),
   })
-  process.stdout.write(`${ladderText(ladder, colors)}\n`)
+  process.stdout.write(`${options['json'] ? jsonText(ladder) : ladderText(ladder, colors)}\n`)
   return 0
 }
 

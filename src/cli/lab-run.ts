@@ -7,8 +7,9 @@ import { jsonText } from '../report/json.ts'
 import { type Ran, matrixData } from '../report/matrix-data.ts'
 import { experimentSections } from '../report/matrix-html.ts'
 import { createCellLines, nameOf, whyText } from '../report/matrix.ts'
+import { tableText } from '../report/table.ts'
 import { fnv1a64 } from '../sim/hash.ts'
-import { listText, readJson } from './experiment-files.ts'
+import { readJson, readyOnes } from './experiment-files.ts'
 import { commandLine, everywhere, punching, punchingHelp, readPunching, usage } from './lab-options.ts'
 import { htmlHelp, makePage, outputs, writeOutputs } from './lab-outputs.ts'
 import { parseOptions } from './options.ts'
@@ -25,7 +26,8 @@ Options:
   --trials N       meetings of each pair (as in the file, or 20)
   --seed S         the same seed makes the same run (as in the file, or 1)
 ${punchingHelp}${htmlHelp}  --csv            print CSV, a line for each pair and setting, and nothing else
-  --json           print {about, cells, trace, unmet} as JSON, and nothing else
+  --json           print {about, cells, trace, unmet} as JSON, and nothing else; without FILE
+                   a list of {name, about}
   -h, --help       print this help
 
 Examples:
@@ -56,7 +58,9 @@ export const command = async (args: readonly string[]): Promise<number> => {
   if (options['json'] && options['csv']) throw usage('--json and --csv exclude each other: choose one')
   const [name] = options['_'] as string[]
   if (name === undefined) {
-    process.stdout.write(`${listText()}\n`)
+    const ready = readyOnes()
+    const list = options['json'] ? jsonText(ready) : tableText(ready.map(({ name, about }) => [name, about]))
+    process.stdout.write(`${list}\n`)
     return 0
   }
   const [trials, seed] = [options['trials'], options['seed']] as (number | undefined)[]
