@@ -8,9 +8,10 @@ import { ladderText } from '../report/ladder-text.ts'
 import { jsonText } from '../report/json.ts'
 import { pcapOf } from '../report/pcap.ts'
 import { readTrace, recordsOf } from '../report/real-trace.ts'
-import { everywhere, usage } from './lab-options.ts'
+import { labCommand } from './lab-command.ts'
+import { usage } from './lab-options.ts'
 import { makePage, outputs, outputsHelp, writeOutputs } from './lab-outputs.ts'
-import { parseOptions } from './options.ts'
+import type { Options } from './options.ts'
 
 const { ladder: _, ...files } = outputs
 
@@ -27,14 +28,7 @@ ${outputsHelp.replace(/^.*--ladder.*\n/, '')}  --json           print {lifelines
 Exit codes: 0 drawn, 2 usage
 `
 
-const table = { ...files, ...everywhere } as const
-
-export const command = async (args: readonly string[]): Promise<number> => {
-  const options = parseOptions('nat-lab ladder', args, table, {}, 2)
-  if (options['help']) {
-    process.stdout.write(help)
-    return 0
-  }
+const run = async (options: Options): Promise<number> => {
   const names = options['_'] as string[]
   if (names.length === 0) throw usage('a file is needed: make one with test-client --trace FILE')
   const traces = names.map(name => readTrace(read(name), name, Date.parse))
@@ -56,6 +50,8 @@ export const command = async (args: readonly string[]): Promise<number> => {
   process.stdout.write(`${options['json'] ? jsonText(ladder) : ladderText(ladder, colors)}\n`)
   return 0
 }
+
+export const command = labCommand({ name: 'ladder', help, table: files, mostOperands: 2, run })
 
 const read = (name: string): string => {
   try {

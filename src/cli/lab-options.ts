@@ -17,11 +17,6 @@ export const ipHelp = `  --ip VERSION     4 (default). 6: the same boxes as fire
                    front of a /64. both: the NAT for IPv4, and beside it that firewall for IPv6
 `
 
-export const everywhere = {
-  json: { kind: 'switch' },
-  help: { kind: 'switch', short: 'h' },
-} as const satisfies OptionTable
-
 export const sized = {
   profiles: { kind: 'text' },
   trials: { kind: 'count' },

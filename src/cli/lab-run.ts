@@ -10,9 +10,10 @@ import { createCellLines, nameOf, whyText } from '../report/matrix.ts'
 import { tableText } from '../report/table.ts'
 import { fnv1a64 } from '../sim/hash.ts'
 import { readJson, readyOnes } from './experiment-files.ts'
-import { commandLine, everywhere, punching, punchingHelp, readPunching, usage } from './lab-options.ts'
+import { labCommand } from './lab-command.ts'
+import { commandLine, punching, punchingHelp, readPunching, usage } from './lab-options.ts'
 import { htmlHelp, makePage, outputs, writeOutputs } from './lab-outputs.ts'
-import { parseOptions } from './options.ts'
+import type { Options } from './options.ts'
 import { runTrials } from './trials.ts'
 import { simWorld } from './worlds.ts'
 
@@ -43,18 +44,12 @@ const table = {
   ...punching,
   csv: { kind: 'switch' },
   html: outputs.html,
-  ...everywhere,
 } as const
 
 /** `settings` are those of the sweep. */
 type Row = { readonly settings: Readonly<Record<string, unknown>>; readonly cell: Cell; readonly ran: Ran }
 
-export const command = async (args: readonly string[]): Promise<number> => {
-  const options = parseOptions('nat-lab run', args, table, {}, 1)
-  if (options['help']) {
-    process.stdout.write(help)
-    return 0
-  }
+const run = async (options: Options): Promise<number> => {
   if (options['json'] && options['csv']) throw usage('--json and --csv exclude each other: choose one')
   const [name] = options['_'] as string[]
   if (name === undefined) {
@@ -105,6 +100,8 @@ export const command = async (args: readonly string[]): Promise<number> => {
   for (const line of failed) process.stderr.write(`nat-lab: not as expected: ${line}\n`)
   return failed.length > 0 ? 1 : 0
 }
+
+export const command = labCommand({ name: 'run', help, table, mostOperands: 1, run })
 
 /** A line for each as it is done, under a heading for each setting. */
 const rowsOf = async (

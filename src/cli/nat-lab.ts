@@ -1,6 +1,7 @@
 // nat-lab: the name of a command in, its own file runs it. Each is loaded only when it is asked for.
 import { StageError } from '../errors.ts'
 import { nearest } from '../nearest.ts'
+import type { Command } from './lab-command.ts'
 import { run, version } from './run.ts'
 
 const help = `Usage: nat-lab COMMAND [options]
@@ -26,8 +27,6 @@ Options:
 
 Exit codes: 0 as expected, 1 not as expected, 2 wrong option or value, 130 interrupted (Ctrl-C)
 `
-
-type Command = (args: readonly string[]) => Promise<number>
 
 const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
   matrix: () => import('./lab-matrix.ts'),
