@@ -571,6 +571,14 @@ t.test('a mistake is one line with its remedy', async t => {
       t.ok(message.startsWith(problem) && !message.includes('\n'), message)
     }
   }
+  for (const [file, code] of [
+    ['/no/such/folder/x', 'ENOENT'],
+    [t.testdir(), 'EISDIR'],
+  ] as const) {
+    const unwritable = await ended(lab('matrix', '--profiles', 'none', '--trials', '1', '--html', file))
+    t.equal(unwritable.stderr, `nat-lab: --html ${file} cannot be written (${code}): choose another file\n`)
+    t.equal(`${unwritable.code} ${unwritable.stdout}`, '2 ', 'before the run, not after it')
+  }
   const mistyped = lab('matrx', '--json')
   t.equal(await mistyped.ended(), 2)
   t.equal(mistyped.stdout, '')

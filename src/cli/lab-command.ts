@@ -1,4 +1,6 @@
-// What every command of nat-lab begins with: its options read, and `--help` answered.
+// What every command of nat-lab begins with: its options read, `--help` answered, and its files found fit to be written
+// before the work rather than after it.
+import { checkOutputs } from './lab-outputs.ts'
 import { type OptionTable, type Options, parseOptions } from './options.ts'
 
 export type LabCommand = {
@@ -27,5 +29,6 @@ export const labCommand =
       process.stdout.write(help)
       return 0
     }
+    checkOutputs(options)
     return run(options)
   }
