@@ -1,5 +1,6 @@
 // nat-lab: statistics against known values, who must meet and who can't yet, why not, experiments, figures, and the
 // program as people run it: repeated, interrupted, resumed, mistyped.
+import { spawnSync } from 'node:child_process'
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -33,7 +34,7 @@ import { csvText } from '../src/report/csv.ts'
 import { createCellLines, gridText } from '../src/report/matrix.ts'
 import { tableText } from '../src/report/table.ts'
 import type { DropReason, TraceRecord } from '../src/sim/trace.ts'
-import { type Program, start, stopAll } from './fixtures/program.ts'
+import { type Program, bin, start, stopAll } from './fixtures/program.ts'
 
 t.afterEach(stopAll)
 
@@ -583,6 +584,16 @@ t.test('a mistake is one line with its remedy', async t => {
   t.equal(await mistyped.ended(), 2)
   t.equal(mistyped.stdout, '')
   t.match(mistyped.stderr, /^nat-lab: no command "matrx": did you mean matrix\? There are matrix, .*; .*\n$/)
+})
+
+t.test('a reader who goes, and a disk that is full', async t => {
+  const program = lab('run', 'behaviors')
+  await program.until(/RFC 4787/)
+  program.child.stdout.destroy()
+  t.equal(`${await program.ended()} ${program.stderr}`, '0 ', 'he has what he wanted')
+  const script = `env -u NODE_OPTIONS ${bin('nat-lab')} run > /dev/full`
+  const { status, stderr } = spawnSync('sh', ['-c', script], { encoding: 'utf8' })
+  t.match(`${status} ${stderr}`, /^1 nat-lab: standard output cannot be written: ENOSPC.*\n$/)
 })
 
 t.test('each command has help', async t => {

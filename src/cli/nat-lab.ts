@@ -2,7 +2,7 @@
 import { StageError } from '../errors.ts'
 import { nearest } from '../nearest.ts'
 import type { Command } from './lab-command.ts'
-import { run, version } from './run.ts'
+import { runPrinting, version } from './run.ts'
 
 const help = `Usage: nat-lab COMMAND [options]
 
@@ -40,7 +40,7 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
 }
 
 export const main = (args: readonly string[]): Promise<never> =>
-  run('nat-lab', async () => {
+  runPrinting('nat-lab', async () => {
     const [name = '--help', ...rest] = args
     if (name === '--help' || name === '-h' || name === '--version') {
       process.stdout.write(name === '--version' ? `${version()}\n` : help)
