@@ -535,6 +535,8 @@ t.test('a mistake is one line with its remedy', async t => {
     [matrix, ['--world', 'real'], '--world "real": choose sim or kernel'],
     [matrix, ['--ip', '5'], '--ip "5": choose 4, 6 or both'],
     [why, ['none', 'none', '--ip', 'six'], '--ip "six": choose 4, 6 or both'],
+    [accuracy, ['--loss', '101'], '--loss 101: give 0 to 100 percent'],
+    [accuracy, ['--loss', 'much'], '--loss "much" is not a number: give one of 0 or more'],
     [accuracy, ['--ip', 'both'], '--ip "both": choose 4 or 6'],
     [accuracy, ['--world', 'kernel', '--others', '--ip', '6'], '--others ask over IPv4 only'],
     [check, ['-s', 'localhost', '--ip', '7'], '--ip "7": choose 4 or 6'],

@@ -20,7 +20,7 @@ import { type Align, tableText } from '../report/table.ts'
 import { seededRandom } from '../sim/random.ts'
 import type { KernelRun } from './accuracy-kernel.ts'
 import { labCommand } from './lab-command.ts'
-import { readFamily } from './lab-options.ts'
+import { readFamily, readLoss } from './lab-options.ts'
 import { htmlHelp, makePage, outputs, writeOutputs } from './lab-outputs.ts'
 import type { Options } from './options.ts'
 import { type Tester, isRight, testers } from './other-testers.ts'
@@ -50,7 +50,7 @@ const table = {
   world: { kind: 'text' },
   ip: { kind: 'text' },
   trials: { kind: 'count' },
-  loss: { kind: 'seconds' },
+  loss: { kind: 'amount' },
   'one-address': { kind: 'switch' },
   others: { kind: 'switch' },
   seed: { kind: 'count' },
@@ -73,7 +73,7 @@ const run = async (options: Options): Promise<number> => {
   if (options['others'] && family === 6) throw new StageError('usage', '--others ask over IPv4 only: leave out --ip 6')
   const trials = (options['trials'] as number | undefined) ?? 20
   const seed = (options['seed'] as number | undefined) ?? 1
-  const lossPercent = (options['loss'] as number | undefined) ?? 0
+  const lossPercent = readLoss(options) ?? 0
   const withOthers = options['others'] as boolean
   const names = shuffledNames(everyProfile, trials, seededRandom(seed, 'order'))
   const runs =

@@ -39,6 +39,13 @@ export const readFamily = (options: Options): Family | undefined => {
   return text === '4' ? 4 : 6
 }
 
+/** In percent; undefined where nothing was given. */
+export const readLoss = (options: Options): number | undefined => {
+  const percent = options['loss'] as number | undefined
+  if (percent !== undefined && percent > 100) throw usage(`--loss ${percent}: give 0 to 100 percent`)
+  return percent
+}
+
 /** For a command line that says the same; the default is left out. */
 export const ipWords = (ip: IpVersions): string[] => (ip === '4' ? [] : ['--ip', ip])
 

@@ -13,7 +13,17 @@ import { pcapOf } from '../report/pcap.ts'
 import { storyHtml, triedHtml } from '../report/story-html.ts'
 import { storyText, triedText } from '../report/story.ts'
 import { labCommand } from './lab-command.ts'
-import { commandLine, ipHelp, punching, punchingHelp, readIp, readPunching, sized, usage } from './lab-options.ts'
+import {
+  commandLine,
+  ipHelp,
+  punching,
+  punchingHelp,
+  readIp,
+  readLoss,
+  readPunching,
+  sized,
+  usage,
+} from './lab-options.ts'
 import { makePage, outputs, outputsHelp, writeOutputs } from './lab-outputs.ts'
 import type { Options } from './options.ts'
 
@@ -104,10 +114,8 @@ export const command = labCommand({ name: 'why', help, table, mostOperands: 2, r
 
 const readSetting = (a: string, b: string, options: Options): Setting => {
   const [seed = 1, trial = 1] = [options['seed'], options['trial']] as (number | undefined)[]
-  const [latencyMs, lossPercent, laterMs] = [options['latency'], options['loss'], options['later']] as (
-    number | undefined
-  )[]
-  if (lossPercent !== undefined && lossPercent > 100) throw usage(`--loss ${lossPercent}: give 0 to 100 percent`)
+  const [latencyMs, laterMs] = [options['latency'], options['later']] as (number | undefined)[]
+  const lossPercent = readLoss(options)
   const { strategy, preset } = readPunching(options)
   const first = options['first'] as string | undefined
   return { a, b, seed, trial, ip: readIp(options), latencyMs, lossPercent, first, laterMs, strategy, preset }
