@@ -232,6 +232,14 @@ t.test('a preset is what both clients do, and its name is part of the command th
   t.throws(() => trialOf({ ...setting, strategy: 'x' }), { code: 'usage', message: /There are direct, low-ttl, / })
 })
 
+t.test('a single trial is that of the plan, however far on', async t => {
+  const pair = { a: 'symrand', b: 'cgn' }
+  const plan = planTrials({ pairs: [pair], trials: 17, seed: 3 })
+  for (const [i, trial] of plan.entries()) t.same(trialOf({ ...pair, seed: 3, trial: i + 1 }), trial)
+  t.equal(trialOf({ ...pair, trial: 999_999_999 }).seed, '1 symrand cgn 999999998', 'without those before it')
+  for (const trial of [0, 1.5, Number.NaN]) t.throws(() => trialOf({ ...pair, trial }), { code: 'usage' })
+})
+
 t.test('a plan has each pair once, each order with each offset, and never the same seed twice', async t => {
   const pairs = pairsOf(usualNames)
   t.equal(new Set(pairs.map(({ a, b }) => [a, b].toSorted().join())).size, pairs.length)
@@ -541,6 +549,8 @@ t.test('a mistake is one line with its remedy', async t => {
     [accuracy, ['--world', 'kernel', '--others', '--ip', '6'], '--others ask over IPv4 only'],
     [check, ['-s', 'localhost', '--ip', '7'], '--ip "7": choose 4 or 6'],
     [matrix, ['--trails', '5'], 'unknown option --trails: did you mean --trials?'],
+    [matrix, ['--trials', '1000001'], '--trials "1000001" is not a whole number from 1 to 1000000'],
+    [matrix, ['--trials', '100000'], '100000 trials of 133 pairs are more than fit: give 15037 at most'],
     [matrix, ['portrest'], 'unexpected argument "portrest"'],
     [matrix, ['--client', 'x'], '--client, --match, --server and --ready need real processes: add --world kernel'],
     [matrix, ['--world', 'kernel', '--client', 'x'], '--client and --match belong together'],

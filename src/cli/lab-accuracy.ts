@@ -49,7 +49,7 @@ Exit codes: 0 nothing wrong was said, 1 something was, 2 usage, or no kernel lab
 const table = {
   world: { kind: 'text' },
   ip: { kind: 'text' },
-  trials: { kind: 'count' },
+  trials: { kind: 'trials' },
   loss: { kind: 'amount' },
   'one-address': { kind: 'switch' },
   others: { kind: 'switch' },

@@ -25,7 +25,7 @@ Options:
 Exit codes: 0 ours are as theirs, 1 they are not, 2 usage
 `
 
-const table = { trials: { kind: 'count' }, seed: { kind: 'count' }, html: outputs.html } as const
+const table = { trials: { kind: 'trials' }, seed: { kind: 'count' }, html: outputs.html } as const
 
 const run = async (options: Options): Promise<number> => {
   const names = options['_'] as string[]

@@ -95,6 +95,7 @@ const run = async (options: Options): Promise<number> => {
     programs.client || programs.server || clients.strategy !== undefined
       ? undefined
       : pair => goalOfPair(pair, parameters, undefined, ip)
+  const plan = planTrials({ pairs, trials, seed, ip, ...conditionsOf(worldName), ...clients.of })
   const again = againLine(options, { worldName, trials, seed, ip, given, clients: clients.words })
   const file = options['resume'] as string | undefined
   const journal = file === undefined ? undefined : openJournal(file, again)
@@ -106,7 +107,7 @@ const run = async (options: Options): Promise<number> => {
   print(lines.head)
   const cells = await runTrials({
     world,
-    trials: planTrials({ pairs, trials, seed, ip, ...conditionsOf(worldName), ...clients.of }),
+    trials: plan,
     journal,
     onCell(cell, runs) {
       ran.push(runs)

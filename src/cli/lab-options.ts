@@ -19,7 +19,7 @@ export const ipHelp = `  --ip VERSION     4 (default). 6: the same boxes as fire
 
 export const sized = {
   profiles: { kind: 'text' },
-  trials: { kind: 'count' },
+  trials: { kind: 'trials' },
   seed: { kind: 'count' },
   ip: { kind: 'text' },
 } as const satisfies OptionTable

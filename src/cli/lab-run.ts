@@ -39,7 +39,7 @@ Exit codes: 0 as the file expects, 1 not, 2 usage, 130 interrupted
 `
 
 const table = {
-  trials: { kind: 'count' },
+  trials: { kind: 'trials' },
   seed: { kind: 'count' },
   ...punching,
   csv: { kind: 'switch' },
