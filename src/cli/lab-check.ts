@@ -19,7 +19,7 @@ import { askGateway } from './gateway.ts'
 import { labCommand } from './lab-command.ts'
 import { readFamily } from './lab-options.ts'
 import { makePage, outputs, writeOutputs } from './lab-outputs.ts'
-import type { Options } from './options.ts'
+import { type Options, readServer } from './options.ts'
 
 const defaultPorts = [8080, 3478]
 
@@ -54,8 +54,9 @@ const table = {
 } as const
 
 const run = async (options: Options): Promise<number> => {
-  const name = options['server'] as string | undefined
-  if (name === undefined) throw new StageError('usage', 'which server? Give one with -s, like -s 203.0.113.10')
+  const given = options['server'] as string | undefined
+  if (given === undefined) throw new StageError('usage', 'which server? Give one with -s, like -s 203.0.113.10')
+  const name = readServer(given)
   if (options['longest'] !== undefined && !options['lifetime'])
     throw new StageError('usage', '--longest is of --lifetime: give that too')
   const port = options['port'] as number | undefined
@@ -137,7 +138,9 @@ const resolve = (host: Host, name: string): Promise<string[]> =>
   new Promise((done, reject) =>
     host.resolve(name, (addresses, error) =>
       error
-        ? reject(new StageError('unknown-host', `unknown host ${JSON.stringify(name)}: ${error.message}`))
+        ? reject(
+            new StageError('unknown-host', `no such host: ${name}: check the spelling of -s, or give an IP address`),
+          )
         : done(addresses),
     ),
   )

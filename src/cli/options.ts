@@ -42,6 +42,15 @@ const spell = (name: string, spec: OptionSpec | undefined): string => {
   return spec?.kind === 'switch-off' ? `--no-${name}` : `--${name}`
 }
 
+/** Throws where -s is more than a name or an address. */
+export const readServer = (text: string): string => {
+  const withPort = /^([^:]+):(\d+)$/.exec(text)
+  if (withPort) throw usage(`-s takes no port: give -s ${withPort[1]} -p ${withPort[2]}`)
+  const bare = /^(?:\w+:\/\/([^/]+).*|\[(.+)\])$/.exec(text)
+  if (bare) throw usage(`-s takes a name or an address: give -s ${bare[1] ?? bare[2]}`)
+  return text
+}
+
 /** Of the words that are no options, the first `mostOperands` are found under `_`. */
 export const parseOptions = (
   program: string,
