@@ -25,7 +25,8 @@ Options:
   -h, --help       print this help
       --version    print the version
 
-Exit codes: 0 as expected, 1 not as expected, 2 wrong option or value, 130 interrupted (Ctrl-C)
+Exit codes: 0 as expected, 1 not as expected, 2 wrong option or value, 3 check got no answer,
+130 interrupted (Ctrl-C)
 `
 
 const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
