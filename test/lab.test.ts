@@ -592,6 +592,14 @@ t.test('a mistake is one line with its remedy', async t => {
     t.equal(unwritable.stderr, `nat-lab: --html ${file} cannot be written (${code}): choose another file\n`)
     t.equal(`${unwritable.code} ${unwritable.stdout}`, '2 ', 'before the run, not after it')
   }
+  // A disk that is full from the third block of 512 bytes on.
+  const journal = join(t.testdir(), 'journal')
+  const script = `ulimit -f 2; trap '' XFSZ; exec env -u NODE_OPTIONS ${bin('nat-lab')} matrix --profiles none --resume ${journal}`
+  const full = spawnSync('bash', ['-c', script], { encoding: 'utf8' })
+  t.match(
+    `${full.status} ${full.stderr}`,
+    /^2 nat-lab: --resume: EFBIG.*: make room, and go on with the same command\n$/,
+  )
   const mistyped = lab('matrx', '--json')
   t.equal(await mistyped.ended(), 2)
   t.equal(mistyped.stdout, '')

@@ -172,7 +172,7 @@ const pattern = (option: string, text: string): RegExp => {
   try {
     return new RegExp(text)
   } catch (error) {
-    throw usage(`--${option}: ${(error as Error).message}`)
+    throw usage(`--${option}: ${(error as Error).message}: give a JavaScript pattern, like '^hello'`)
   }
 }
 
