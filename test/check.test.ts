@@ -229,10 +229,12 @@ t.test('the command: mistakes, silence, and a server with two addresses', async 
   )
   const alone = start('test-server', ['-p', String(port), '--host', '127.0.0.3'])
   await Promise.all([server.until(/ready/), alone.until(/ready/)])
-  const [help, noServer, longest, noSix, silence, text, json, one] = await Promise.all([
+  const [help, noServer, longest, withPort, nowhere, noSix, silence, text, json, one] = await Promise.all([
     run('check', '--help'),
     run('check'),
     run('check', '-s', '127.0.0.1', '--longest', '9'),
+    run('check', '-s', '127.0.0.1:3478'),
+    run('check', '-s', 'nowhere.invalid'),
     run('check', '-s', '127.0.0.1', '--ip', '6'),
     run('check', '-s', '127.0.0.1', '-p', String(nobody)),
     run('check', '-s', '127.0.0.1', '-p', String(port)),
@@ -242,6 +244,11 @@ t.test('the command: mistakes, silence, and a server with two addresses', async 
   t.match([help.code, help.stdout], [0, /^Usage: nat-lab check -s HOST/])
   t.match([noServer.code, noServer.stderr], [2, /which server\?.*-s/])
   t.match([longest.code, longest.stderr], [2, /--longest/])
+  t.match([withPort.code, withPort.stderr], [2, '-s takes no port: give -s 127.0.0.1 -p 3478\n'])
+  t.match(
+    [nowhere.code, nowhere.stderr],
+    [3, /^nat-lab: no such host: nowhere\.invalid: check the spelling of -s.*\n$/],
+  )
   t.match([noSix.code, noSix.stderr], [3, /^nat-lab: no IPv6 address of "127\.0\.0\.1"\n$/])
   t.match([silence.code, silence.stdout], [3, new RegExp(`^No answer from 127.0.0.1:${nobody}:.*\n$`)])
   t.match(

@@ -1,5 +1,6 @@
 // nat-lab: statistics against known values, who must meet and who can't yet, why not, experiments, figures, and the
 // program as people run it: repeated, interrupted, resumed, mistyped.
+import { spawnSync } from 'node:child_process'
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -34,7 +35,7 @@ import { createCellLines, gridText } from '../src/report/matrix.ts'
 import { tableText } from '../src/report/table.ts'
 import type { DropReason, TraceRecord } from '../src/sim/trace.ts'
 import { cpuMsSince } from './fixtures/cpu.ts'
-import { type Program, start, stopAll } from './fixtures/program.ts'
+import { type Program, bin, start, stopAll } from './fixtures/program.ts'
 
 t.afterEach(stopAll)
 
@@ -230,6 +231,14 @@ t.test('a preset is what both clients do, and its name is part of the command th
   t.equal(wordsOf(setting).join(' '), 'portrest symrand --seed 1 --trial 1 --strategy spray --preset frp')
   t.throws(() => trialOf({ ...setting, preset: 'frb' }), { code: 'usage', message: /did you mean frp\?/ })
   t.throws(() => trialOf({ ...setting, strategy: 'x' }), { code: 'usage', message: /There are direct, low-ttl, / })
+})
+
+t.test('a single trial is that of the plan, however far on', async t => {
+  const pair = { a: 'symrand', b: 'cgn' }
+  const plan = planTrials({ pairs: [pair], trials: 17, seed: 3 })
+  for (const [i, trial] of plan.entries()) t.same(trialOf({ ...pair, seed: 3, trial: i + 1 }), trial)
+  t.equal(trialOf({ ...pair, trial: 999_999_999 }).seed, '1 symrand cgn 999999998', 'without those before it')
+  for (const trial of [0, 1.5, Number.NaN]) t.throws(() => trialOf({ ...pair, trial }), { code: 'usage' })
 })
 
 t.test('a plan has each pair once, each order with each offset, and never the same seed twice', async t => {
@@ -535,10 +544,14 @@ t.test('a mistake is one line with its remedy', async t => {
     [matrix, ['--world', 'real'], '--world "real": choose sim or kernel'],
     [matrix, ['--ip', '5'], '--ip "5": choose 4, 6 or both'],
     [why, ['none', 'none', '--ip', 'six'], '--ip "six": choose 4, 6 or both'],
+    [accuracy, ['--loss', '101'], '--loss 101: give 0 to 100 percent'],
+    [accuracy, ['--loss', 'much'], '--loss "much" is not a number: give one of 0 or more'],
     [accuracy, ['--ip', 'both'], '--ip "both": choose 4 or 6'],
     [accuracy, ['--world', 'kernel', '--others', '--ip', '6'], '--others ask over IPv4 only'],
     [check, ['-s', 'localhost', '--ip', '7'], '--ip "7": choose 4 or 6'],
     [matrix, ['--trails', '5'], 'unknown option --trails: did you mean --trials?'],
+    [matrix, ['--trials', '1000001'], '--trials "1000001" is not a whole number from 1 to 1000000'],
+    [matrix, ['--trials', '100000'], '100000 trials of 133 pairs are more than fit: give 15037 at most'],
     [matrix, ['portrest'], 'unexpected argument "portrest"'],
     [matrix, ['--client', 'x'], '--client, --match, --server and --ready need real processes: add --world kernel'],
     [matrix, ['--world', 'kernel', '--client', 'x'], '--client and --match belong together'],
@@ -559,7 +572,7 @@ t.test('a mistake is one line with its remedy', async t => {
     [why, ['none', 'none', '--svg', '/no/such/folder/x'], '--svg /no/such/folder/x cannot be written (ENOENT)'],
     [ladder, [], 'a file is needed: make one with test-client --trace FILE'],
     [ladder, ['/no/such/file'], '/no/such/file cannot be read (ENOENT)'],
-    [ladder, ['README.md'], 'README.md, line 1 is not a JSON object'],
+    [ladder, ['README.md'], 'README.md, line 1 is not a JSON object: give a file that test-client --trace wrote'],
     [figures, ['birthdays'], 'no figure "birthdays": did you mean birthday?'],
     [figures, ['birthday', 'time'], 'unexpected argument "time"'],
   ]
@@ -572,10 +585,36 @@ t.test('a mistake is one line with its remedy', async t => {
       t.ok(message.startsWith(problem) && !message.includes('\n'), message)
     }
   }
+  for (const [file, code] of [
+    ['/no/such/folder/x', 'ENOENT'],
+    [t.testdir(), 'EISDIR'],
+  ] as const) {
+    const unwritable = await ended(lab('matrix', '--profiles', 'none', '--trials', '1', '--html', file))
+    t.equal(unwritable.stderr, `nat-lab: --html ${file} cannot be written (${code}): choose another file\n`)
+    t.equal(`${unwritable.code} ${unwritable.stdout}`, '2 ', 'before the run, not after it')
+  }
+  // A disk that is full from the third block of 512 bytes on.
+  const journal = join(t.testdir(), 'journal')
+  const script = `ulimit -f 2; trap '' XFSZ; exec env -u NODE_OPTIONS ${bin('nat-lab')} matrix --profiles none --resume ${journal}`
+  const full = spawnSync('bash', ['-c', script], { encoding: 'utf8' })
+  t.match(
+    `${full.status} ${full.stderr}`,
+    /^2 nat-lab: --resume: EFBIG.*: make room, and go on with the same command\n$/,
+  )
   const mistyped = lab('matrx', '--json')
   t.equal(await mistyped.ended(), 2)
   t.equal(mistyped.stdout, '')
   t.match(mistyped.stderr, /^nat-lab: no command "matrx": did you mean matrix\? There are matrix, .*; .*\n$/)
+})
+
+t.test('a reader who goes, and a disk that is full', async t => {
+  const program = lab('run', 'behaviors')
+  await program.until(/RFC 4787/)
+  program.child.stdout.destroy()
+  t.equal(`${await program.ended()} ${program.stderr}`, '0 ', 'he has what he wanted')
+  const script = `env -u NODE_OPTIONS ${bin('nat-lab')} run > /dev/full`
+  const { status, stderr } = spawnSync('sh', ['-c', script], { encoding: 'utf8' })
+  t.match(`${status} ${stderr}`, /^1 nat-lab: standard output cannot be written: ENOSPC.*\n$/)
 })
 
 t.test('each command has help', async t => {
@@ -643,6 +682,14 @@ t.test('a printed run is repeated exactly, as JSON too', async t => {
   t.not((JSON.parse(other.stdout) as { trace: string }).trace, trace)
 })
 
+t.test('the matrix of the README is a real one', async t => {
+  const readme = readFileSync('README.md', 'utf8')
+  const [, command = '', shown = ''] = /\$ \.\/bin\/nat-lab (matrix .*)\n([^]*?)\n```/.exec(readme) ?? []
+  const { stdout } = await ended(lab(...command.split(' ')))
+  const timeless = (text: string): string => text.replace(/in \d+\.\d s\./, '').trim()
+  t.equal(timeless(stdout), timeless(shown))
+})
+
 t.test('interrupted and resumed, it says what an uninterrupted run says', async t => {
   const file = join(t.testdir(), 'journal.jsonl')
   const args = ['matrix', '--profiles', 'portrest,symseq', '--trials', '40', '--json']
@@ -685,13 +732,16 @@ t.test('an experiment of one’s own: CSV, JSON, and 1 where it is not as expect
     expect: { atLeast: 1 },
   }
   writeFileSync(file, JSON.stringify(own))
-  const [list, csv, json, text] = await Promise.all([
+  const [list, listed, csv, json, text] = await Promise.all([
     ended(lab('run')),
+    ended(lab('run', '--json')),
     ended(lab('run', file, '--csv')),
     ended(lab('run', '--json', '--seed', '3', file)),
     ended(lab('run', 'two-layers', '--trials', '2')),
   ])
   t.equal(list.stdout.trimEnd().split('\n').length, ready.length)
+  const listedNames = (JSON.parse(listed.stdout) as { name: string; about: string }[]).map(({ name }) => `${name}.json`)
+  t.same(listedNames.sort(), ready.toSorted())
   const rows = csv.stdout.split('\r\n')
   t.equal(
     rows[0],

@@ -1,7 +1,8 @@
 // test-server and test-client as people run them: real processes, real sockets on loopback, pipes and signals.
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { freePort } from '../src/cli/free-port.ts'
 import { bin, start, startServer, stopAll } from './fixtures/program.ts'
@@ -226,6 +227,13 @@ t.test('a network without a route: one line, exit code 3', async t => {
   const program = start('test-client', ['-s', '2001:db8::1', '-n', 'a', '-c', 'b', '--timeout', '5'])
   t.equal(await program.ended(), 3)
   t.match(program.stderr, /No route to|No answer from/)
+})
+
+t.test('the demo ends by itself, and the server was only asked', async t => {
+  const demo = fileURLToPath(new URL('../demo/demo.mjs', import.meta.url))
+  const { status, stdout } = spawnSync('env', ['-u', 'NODE_OPTIONS', process.execPath, demo], { encoding: 'utf8' })
+  t.equal(status, 0)
+  t.match(stdout, /\nalice and bob talk directly, .* was asked \d+ times and has seen none of their messages\.\n$/)
 })
 
 t.test('help and version', async t => {

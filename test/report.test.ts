@@ -10,7 +10,7 @@ import { meet } from '../src/lab/meeting.ts'
 import { type Telling, tell } from '../src/lab/telling.ts'
 import { distributionSvg } from '../src/report/distribution.ts'
 import { journeysOf } from '../src/report/journeys.ts'
-import { createLadder } from '../src/report/ladder.ts'
+import { type Ladder, createLadder } from '../src/report/ladder.ts'
 import { layoutOf } from '../src/report/ladder-layout.ts'
 import { ladderSvg } from '../src/report/ladder-svg.ts'
 import { ladderText } from '../src/report/ladder-text.ts'
@@ -299,7 +299,8 @@ t.test('a real run, traced and drawn', async t => {
     ${bin('test-server')} -p 47113 --host 127.0.0.1 -q & server=$!; sleep 0.5
     talk() { ${bin('test-client')} -s 127.0.0.1 -p 47113 -n $1 -c $2 --no-input --exit-on-connect --timeout 20 -q --trace ${dir}/$1.jsonl; }
     talk alice bob & alice=$!; talk bob alice; wait $alice; kill $server
-    ${bin('nat-lab')} ladder ${dir}/alice.jsonl ${dir}/bob.jsonl --svg ${dir}/real.svg --html ${dir}/real.html`
+    ${bin('nat-lab')} ladder ${dir}/alice.jsonl ${dir}/bob.jsonl --svg ${dir}/real.svg --html ${dir}/real.html
+    ${bin('nat-lab')} ladder ${dir}/alice.jsonl ${dir}/bob.jsonl --json > ${dir}/real.json`
   // tap's loaders must not get into the children.
   const said = spawnSync('env', ['-u', 'NODE_OPTIONS', 'bash', '-c', script], { encoding: 'utf8', timeout: 60_000 })
   t.match(said.stdout, /ms +alice +server +bob\n/, said.stderr)
@@ -307,4 +308,10 @@ t.test('a real run, traced and drawn', async t => {
   t.match(said.stdout, /\|-+\|-+> {2}check 127\.0\.0\.1/)
   t.match(readFileSync(join(dir, 'real.svg'), 'utf8'), /^<svg/)
   t.notMatch(readFileSync(join(dir, 'real.html'), 'utf8'), /(src|href)="(?!data:|#)/)
+  const { lifelines, rungs, datagrams } = JSON.parse(readFileSync(join(dir, 'real.json'), 'utf8')) as Ladder
+  t.match(lifelines, [{ name: 'alice' }, { name: 'server' }, { name: 'bob' }])
+  t.equal(
+    rungs.reduce((sum, { count }) => sum + count, 0),
+    datagrams,
+  )
 })

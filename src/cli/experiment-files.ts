@@ -13,11 +13,8 @@ const readyNames = (): string[] =>
     .sort()
 
 /** The ready ones, each with what it shows. */
-export const listText = (): string => {
-  const names = readyNames()
-  const width = Math.max(...names.map(({ length }) => length))
-  return names.map(name => `${name.padEnd(width)}  ${readExperiment(readJson(name)).about}`).join('\n')
-}
+export const readyOnes = (): { readonly name: string; readonly about: string }[] =>
+  readyNames().map(name => ({ name, about: readExperiment(readJson(name)).about }))
 
 export const readJson = (name: string): unknown => {
   const ready = /^[\w-]+$/.test(name) ? `${folder}${name}.json` : name

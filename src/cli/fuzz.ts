@@ -3,7 +3,7 @@ import { type FuzzResult, type FuzzTarget, fuzz, fuzzTargets } from '../lab/fuzz
 import { StageError } from '../errors.ts'
 import { parseOptions } from './options.ts'
 import { createProgress } from './progress.ts'
-import { run } from './run.ts'
+import { runPrinting } from './run.ts'
 
 const help = `Usage: npm run fuzz -- [--count N] [--seed S] [--target NAME]... [--json]
 
@@ -45,7 +45,7 @@ const describe = (result: FuzzResult): string => {
   return `${result.target}: ${error.message} after datagram ${result.done}: ${replay(result)}\n  last: ${Buffer.from(datagram).toString('hex')}\n${error.stack}`
 }
 
-await run('fuzz', async () => {
+await runPrinting('fuzz', async () => {
   const options = parseOptions('npm run fuzz --', process.argv.slice(2), table, {})
   if (options['help']) {
     process.stdout.write(help)

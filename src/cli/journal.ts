@@ -27,7 +27,14 @@ export const openJournal = (file: string, command: string): Journal => {
     if (error instanceof StageError) throw error
     throw new StageError('usage', `--resume: ${(error as Error).message}: give a file that can be read and written`)
   }
-  return { known, add: (seed, result) => appendFileSync(file, `${JSON.stringify({ seed, result })}\n`) }
+  const add: Journal['add'] = (seed, result) => {
+    try {
+      appendFileSync(file, `${JSON.stringify({ seed, result })}\n`)
+    } catch (error) {
+      throw new StageError('usage', `--resume: ${(error as Error).message}: make room, and go on with the same command`)
+    }
+  }
+  return { known, add }
 }
 
 const parsed = (line: string): Line[] => {

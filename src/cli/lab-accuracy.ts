@@ -19,9 +19,10 @@ import { jsonText } from '../report/json.ts'
 import { type Align, tableText } from '../report/table.ts'
 import { seededRandom } from '../sim/random.ts'
 import type { KernelRun } from './accuracy-kernel.ts'
-import { readFamily } from './lab-options.ts'
+import { labCommand } from './lab-command.ts'
+import { readFamily, readLoss } from './lab-options.ts'
 import { htmlHelp, makePage, outputs, writeOutputs } from './lab-outputs.ts'
-import { parseOptions } from './options.ts'
+import type { Options } from './options.ts'
 import { type Tester, isRight, testers } from './other-testers.ts'
 import { createProgress } from './progress.ts'
 
@@ -48,14 +49,12 @@ Exit codes: 0 nothing wrong was said, 1 something was, 2 usage, or no kernel lab
 const table = {
   world: { kind: 'text' },
   ip: { kind: 'text' },
-  trials: { kind: 'count' },
-  loss: { kind: 'seconds' },
+  trials: { kind: 'trials' },
+  loss: { kind: 'amount' },
   'one-address': { kind: 'switch' },
   others: { kind: 'switch' },
   seed: { kind: 'count' },
   html: outputs.html,
-  json: { kind: 'switch' },
-  help: { kind: 'switch', short: 'h' },
 } as const
 
 /** Most of a run is waiting. */
@@ -63,12 +62,7 @@ const atOnce = 6
 
 type NamedRun = KernelRun & { readonly name: string }
 
-export const command = async (args: readonly string[]): Promise<number> => {
-  const options = parseOptions('nat-lab accuracy', args, table, {})
-  if (options['help']) {
-    process.stdout.write(help)
-    return 0
-  }
+const run = async (options: Options): Promise<number> => {
   const world = (options['world'] as string | undefined) ?? 'sim'
   if (world !== 'sim' && world !== 'kernel')
     throw new StageError('usage', `--world ${JSON.stringify(world)}: choose sim or kernel`)
@@ -79,7 +73,7 @@ export const command = async (args: readonly string[]): Promise<number> => {
   if (options['others'] && family === 6) throw new StageError('usage', '--others ask over IPv4 only: leave out --ip 6')
   const trials = (options['trials'] as number | undefined) ?? 20
   const seed = (options['seed'] as number | undefined) ?? 1
-  const lossPercent = (options['loss'] as number | undefined) ?? 0
+  const lossPercent = readLoss(options) ?? 0
   const withOthers = options['others'] as boolean
   const names = shuffledNames(everyProfile, trials, seededRandom(seed, 'order'))
   const runs =
@@ -117,6 +111,8 @@ export const command = async (args: readonly string[]): Promise<number> => {
   }
   return mistakes.length > 0 ? 1 : 0
 }
+
+export const command = labCommand({ name: 'accuracy', help, table, run })
 
 const simRuns = async (
   names: readonly string[],

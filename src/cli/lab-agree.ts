@@ -8,19 +8,10 @@ import { jsonText } from '../report/json.ts'
 import { nameOf } from '../report/matrix.ts'
 import { tableHtml } from '../report/heatmap.ts'
 import { tableText } from '../report/table.ts'
-import {
-  commandLine,
-  conditionsOf,
-  everywhere,
-  ipHelp,
-  ipWords,
-  readIp,
-  readNames,
-  sized,
-  usage,
-} from './lab-options.ts'
+import { labCommand } from './lab-command.ts'
+import { commandLine, conditionsOf, ipHelp, ipWords, readIp, readNames, sized, usage } from './lab-options.ts'
 import { htmlHelp, makePage, outputs, writeOutputs } from './lab-outputs.ts'
-import { parseOptions } from './options.ts'
+import type { Options } from './options.ts'
 import { runTrials } from './trials.ts'
 import { type World, kernelWorld, simWorld } from './worlds.ts'
 
@@ -39,14 +30,9 @@ ${htmlHelp}  --json           print {ip, seed, trials, cells, different} as JSON
 Exit codes: 0 they agree, 1 they don't, 2 usage, or no kernel lab on this machine
 `
 
-const table = { ...sized, html: outputs.html, ...everywhere } as const
+const table = { ...sized, html: outputs.html } as const
 
-export const command = async (args: readonly string[]): Promise<number> => {
-  const options = parseOptions('nat-lab agree', args, table, {})
-  if (options['help']) {
-    process.stdout.write(help)
-    return 0
-  }
+const run = async (options: Options): Promise<number> => {
   const trials = (options['trials'] as number | undefined) ?? 8
   if (trials < fewestTrials) throw usage(`--trials ${trials} could never differ: give ${fewestTrials} or more`)
   const seed = (options['seed'] as number | undefined) ?? 1
@@ -87,6 +73,8 @@ export const command = async (args: readonly string[]): Promise<number> => {
   }
   return different.length > 0 ? 1 : 0
 }
+
+export const command = labCommand({ name: 'agree', help, table, run })
 
 const head = ['', 'pair', 'simulation', 'kernel', 'p']
 

@@ -16,9 +16,10 @@ import { createNodeHost } from '../host/node.ts'
 import { type Check, checkJson, checkText, exitCodeOf, checkTable } from '../report/check.ts'
 import { tableHtml } from '../report/heatmap.ts'
 import { askGateway } from './gateway.ts'
+import { labCommand } from './lab-command.ts'
 import { readFamily } from './lab-options.ts'
 import { makePage, outputs, writeOutputs } from './lab-outputs.ts'
-import { parseOptions } from './options.ts'
+import { type Options, readServer } from './options.ts'
 
 const defaultPorts = [8080, 3478]
 
@@ -50,22 +51,16 @@ const table = {
   longest: { kind: 'seconds' },
   gateway: { kind: 'switch-off' },
   html: outputs.html,
-  json: { kind: 'switch' },
-  help: { kind: 'switch', short: 'h' },
 } as const
 
-export const command = async (args: readonly string[]): Promise<number> => {
-  const options = parseOptions('nat-lab check', args, table, {})
-  if (options['help']) {
-    process.stdout.write(help)
-    return 0
-  }
-  const name = options['server'] as string | undefined
-  if (name === undefined) throw new StageError('usage', 'which server? Give one with -s, like -s 203.0.113.10')
+const run = async (options: Options): Promise<number> => {
+  const given = options['server'] as string | undefined
+  if (given === undefined) throw new StageError('usage', 'which server? Give one with -s, like -s 203.0.113.10')
+  const name = readServer(given)
   if (options['longest'] !== undefined && !options['lifetime'])
     throw new StageError('usage', '--longest is of --lifetime: give that too')
   const port = options['port'] as number | undefined
-  const check = await run(createNodeHost(), {
+  const check = await examine(createNodeHost(), {
     name,
     ports: port === undefined ? defaultPorts : [port],
     family: readFamily(options),
@@ -82,6 +77,8 @@ export const command = async (args: readonly string[]): Promise<number> => {
   return exitCodeOf(check)
 }
 
+export const command = labCommand({ name: 'check', help, table, run })
+
 type Wanted = {
   readonly name: string
   readonly ports: readonly number[]
@@ -90,7 +87,7 @@ type Wanted = {
   readonly asksGateway: boolean
 }
 
-const run = async (host: Host, { name, ports, family: wanted, longestMs, asksGateway }: Wanted): Promise<Check> => {
+const examine = async (host: Host, { name, ports, family: wanted, longestMs, asksGateway }: Wanted): Promise<Check> => {
   const addresses = await resolve(host, name)
   const address = addresses.find(found => familyOf(found) === (wanted ?? 4)) ?? (wanted ? undefined : addresses[0])
   if (address === undefined) {
@@ -141,7 +138,9 @@ const resolve = (host: Host, name: string): Promise<string[]> =>
   new Promise((done, reject) =>
     host.resolve(name, (addresses, error) =>
       error
-        ? reject(new StageError('unknown-host', `unknown host ${JSON.stringify(name)}: ${error.message}`))
+        ? reject(
+            new StageError('unknown-host', `no such host: ${name}: check the spelling of -s, or give an IP address`),
+          )
         : done(addresses),
     ),
   )

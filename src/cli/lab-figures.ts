@@ -5,9 +5,9 @@ import { figureNamed, figureNames } from '../lab/figures.ts'
 import { jsonText } from '../report/json.ts'
 import { figureSection } from '../report/matrix-html.ts'
 import { tableText } from '../report/table.ts'
-import { everywhere } from './lab-options.ts'
+import { labCommand } from './lab-command.ts'
 import { makePage, outputs, writeOutputs } from './lab-outputs.ts'
-import { parseOptions } from './options.ts'
+import type { Options } from './options.ts'
 import { createProgress } from './progress.ts'
 
 const help = `Usage: nat-lab figures [NAME] [--trials N] [--seed S] [options]
@@ -25,14 +25,9 @@ Options:
 Exit codes: 0 ours are as theirs, 1 they are not, 2 usage
 `
 
-const table = { trials: { kind: 'count' }, seed: { kind: 'count' }, html: outputs.html, ...everywhere } as const
+const table = { trials: { kind: 'trials' }, seed: { kind: 'count' }, html: outputs.html } as const
 
-export const command = async (args: readonly string[]): Promise<number> => {
-  const options = parseOptions('nat-lab figures', args, table, {}, 1)
-  if (options['help']) {
-    process.stdout.write(help)
-    return 0
-  }
+const run = async (options: Options): Promise<number> => {
   const names = options['_'] as string[]
   const trials = (options['trials'] as number | undefined) ?? 2000
   const seed = (options['seed'] as number | undefined) ?? 1
@@ -52,6 +47,8 @@ export const command = async (args: readonly string[]): Promise<number> => {
   if (options['json']) process.stdout.write(`${jsonText(figures)}\n`)
   return figures.some(({ broken }) => broken.length > 0) ? 1 : 0
 }
+
+export const command = labCommand({ name: 'figures', help, table, mostOperands: 1, run })
 
 const figureText = ({ name, about, source, head, rows, broken }: Figure): string =>
   [

@@ -5,11 +5,13 @@ import { codeOf } from '../errors.ts'
 import { createLadder } from '../report/ladder.ts'
 import { ladderSvg } from '../report/ladder-svg.ts'
 import { ladderText } from '../report/ladder-text.ts'
+import { jsonText } from '../report/json.ts'
 import { pcapOf } from '../report/pcap.ts'
 import { readTrace, recordsOf } from '../report/real-trace.ts'
+import { labCommand } from './lab-command.ts'
 import { usage } from './lab-options.ts'
 import { makePage, outputs, outputsHelp, writeOutputs } from './lab-outputs.ts'
-import { parseOptions } from './options.ts'
+import type { Options } from './options.ts'
 
 const { ladder: _, ...files } = outputs
 
@@ -20,19 +22,13 @@ their clocks are set so that the quickest packet took as long in either directio
 between them did nobody saw; a packet that the other one never got was lost somewhere.
 
 Options:
-${outputsHelp.replace(/^.*--ladder.*\n/, '')}  -h, --help       print this help
+${outputsHelp.replace(/^.*--ladder.*\n/, '')}  --json           print {lifelines, rungs, remarks, datagrams} as JSON, and nothing else
+  -h, --help       print this help
 
 Exit codes: 0 drawn, 2 usage
 `
 
-const table = { ...files, help: { kind: 'switch', short: 'h' } } as const
-
-export const command = async (args: readonly string[]): Promise<number> => {
-  const options = parseOptions('nat-lab ladder', args, table, {}, 2)
-  if (options['help']) {
-    process.stdout.write(help)
-    return 0
-  }
+const run = async (options: Options): Promise<number> => {
   const names = options['_'] as string[]
   if (names.length === 0) throw usage('a file is needed: make one with test-client --trace FILE')
   const traces = names.map(name => readTrace(read(name), name, Date.parse))
@@ -51,9 +47,11 @@ export const command = async (args: readonly string[]): Promise<number> => {
     pcap: () => pcapOf(records),
     html: () => makePage({ title, about, sections: [`<div class="wide">${svg()}</div>`], data: { kind: 'run' } }),
   })
-  process.stdout.write(`${ladderText(ladder, colors)}\n`)
+  process.stdout.write(`${options['json'] ? jsonText(ladder) : ladderText(ladder, colors)}\n`)
   return 0
 }
+
+export const command = labCommand({ name: 'ladder', help, table: files, mostOperands: 2, run })
 
 const read = (name: string): string => {
   try {

@@ -10,10 +10,10 @@ import { jsonText } from '../report/json.ts'
 import { matrixData } from '../report/matrix-data.ts'
 import { matrixSections } from '../report/matrix-html.ts'
 import { openJournal } from './journal.ts'
+import { labCommand } from './lab-command.ts'
 import {
   commandLine,
   conditionsOf,
-  everywhere,
   ipHelp,
   ipWords,
   punching,
@@ -26,7 +26,7 @@ import {
   usage,
 } from './lab-options.ts'
 import { htmlHelp, makePage, outputs, writeOutputs } from './lab-outputs.ts'
-import { type Options, parseOptions } from './options.ts'
+import type { Options } from './options.ts'
 import { type Ran, runTrials } from './trials.ts'
 import { type Programs, type WorldName, kernelWorld, simWorld } from './worlds.ts'
 
@@ -76,15 +76,9 @@ const table = {
   match: { kind: 'text' },
   server: { kind: 'text' },
   ready: { kind: 'text' },
-  ...everywhere,
 } as const
 
-export const command = async (args: readonly string[]): Promise<number> => {
-  const options = parseOptions('nat-lab matrix', args, table, {})
-  if (options['help']) {
-    process.stdout.write(help)
-    return 0
-  }
+const run = async (options: Options): Promise<number> => {
   const worldName = readWorld(options)
   const programs = readPrograms(options, worldName)
   const trials = (options['trials'] as number | undefined) ?? (worldName === 'sim' ? 20 : 4)
@@ -101,6 +95,7 @@ export const command = async (args: readonly string[]): Promise<number> => {
     programs.client || programs.server || clients.strategy !== undefined
       ? undefined
       : pair => goalOfPair(pair, parameters, undefined, ip)
+  const plan = planTrials({ pairs, trials, seed, ip, ...conditionsOf(worldName), ...clients.of })
   const again = againLine(options, { worldName, trials, seed, ip, given, clients: clients.words })
   const file = options['resume'] as string | undefined
   const journal = file === undefined ? undefined : openJournal(file, again)
@@ -112,7 +107,7 @@ export const command = async (args: readonly string[]): Promise<number> => {
   print(lines.head)
   const cells = await runTrials({
     world,
-    trials: planTrials({ pairs, trials, seed, ip, ...conditionsOf(worldName), ...clients.of }),
+    trials: plan,
     journal,
     onCell(cell, runs) {
       ran.push(runs)
@@ -148,6 +143,8 @@ export const command = async (args: readonly string[]): Promise<number> => {
   return failed.length > 0 ? 1 : 0
 }
 
+export const command = labCommand({ name: 'matrix', help, table, run })
+
 const sumText = (cells: readonly Cell[]): string => {
   const sum = (of: (cell: Cell) => number): number => cells.reduce((total, cell) => total + of(cell), 0)
   const always = cells.filter(({ connected, trials }) => connected === trials).length
@@ -175,7 +172,7 @@ const pattern = (option: string, text: string): RegExp => {
   try {
     return new RegExp(text)
   } catch (error) {
-    throw usage(`--${option}: ${(error as Error).message}`)
+    throw usage(`--${option}: ${(error as Error).message}: give a JavaScript pattern, like '^hello'`)
   }
 }
 

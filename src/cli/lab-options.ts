@@ -17,14 +17,9 @@ export const ipHelp = `  --ip VERSION     4 (default). 6: the same boxes as fire
                    front of a /64. both: the NAT for IPv4, and beside it that firewall for IPv6
 `
 
-export const everywhere = {
-  json: { kind: 'switch' },
-  help: { kind: 'switch', short: 'h' },
-} as const satisfies OptionTable
-
 export const sized = {
   profiles: { kind: 'text' },
-  trials: { kind: 'count' },
+  trials: { kind: 'trials' },
   seed: { kind: 'count' },
   ip: { kind: 'text' },
 } as const satisfies OptionTable
@@ -42,6 +37,13 @@ export const readFamily = (options: Options): Family | undefined => {
   if (text === undefined) return undefined
   if (text !== '4' && text !== '6') throw usage(`--ip ${JSON.stringify(text)}: choose 4 or 6`)
   return text === '4' ? 4 : 6
+}
+
+/** In percent; undefined where nothing was given. */
+export const readLoss = (options: Options): number | undefined => {
+  const percent = options['loss'] as number | undefined
+  if (percent !== undefined && percent > 100) throw usage(`--loss ${percent}: give 0 to 100 percent`)
+  return percent
 }
 
 /** For a command line that says the same; the default is left out. */

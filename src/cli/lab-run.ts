@@ -7,11 +7,13 @@ import { jsonText } from '../report/json.ts'
 import { type Ran, matrixData } from '../report/matrix-data.ts'
 import { experimentSections } from '../report/matrix-html.ts'
 import { createCellLines, nameOf, whyText } from '../report/matrix.ts'
+import { tableText } from '../report/table.ts'
 import { fnv1a64 } from '../sim/hash.ts'
-import { listText, readJson } from './experiment-files.ts'
-import { commandLine, everywhere, punching, punchingHelp, readPunching, usage } from './lab-options.ts'
+import { readJson, readyOnes } from './experiment-files.ts'
+import { labCommand } from './lab-command.ts'
+import { commandLine, punching, punchingHelp, readPunching, usage } from './lab-options.ts'
 import { htmlHelp, makePage, outputs, writeOutputs } from './lab-outputs.ts'
-import { parseOptions } from './options.ts'
+import type { Options } from './options.ts'
 import { runTrials } from './trials.ts'
 import { simWorld } from './worlds.ts'
 
@@ -25,7 +27,8 @@ Options:
   --trials N       meetings of each pair (as in the file, or 20)
   --seed S         the same seed makes the same run (as in the file, or 1)
 ${punchingHelp}${htmlHelp}  --csv            print CSV, a line for each pair and setting, and nothing else
-  --json           print {about, cells, trace, unmet} as JSON, and nothing else
+  --json           print {about, cells, trace, unmet} as JSON, and nothing else; without FILE
+                   a list of {name, about}
   -h, --help       print this help
 
 Examples:
@@ -36,27 +39,23 @@ Exit codes: 0 as the file expects, 1 not, 2 usage, 130 interrupted
 `
 
 const table = {
-  trials: { kind: 'count' },
+  trials: { kind: 'trials' },
   seed: { kind: 'count' },
   ...punching,
   csv: { kind: 'switch' },
   html: outputs.html,
-  ...everywhere,
 } as const
 
 /** `settings` are those of the sweep. */
 type Row = { readonly settings: Readonly<Record<string, unknown>>; readonly cell: Cell; readonly ran: Ran }
 
-export const command = async (args: readonly string[]): Promise<number> => {
-  const options = parseOptions('nat-lab run', args, table, {}, 1)
-  if (options['help']) {
-    process.stdout.write(help)
-    return 0
-  }
+const run = async (options: Options): Promise<number> => {
   if (options['json'] && options['csv']) throw usage('--json and --csv exclude each other: choose one')
   const [name] = options['_'] as string[]
   if (name === undefined) {
-    process.stdout.write(`${listText()}\n`)
+    const ready = readyOnes()
+    const list = options['json'] ? jsonText(ready) : tableText(ready.map(({ name, about }) => [name, about]))
+    process.stdout.write(`${list}\n`)
     return 0
   }
   const [trials, seed] = [options['trials'], options['seed']] as (number | undefined)[]
@@ -101,6 +100,8 @@ export const command = async (args: readonly string[]): Promise<number> => {
   for (const line of failed) process.stderr.write(`nat-lab: not as expected: ${line}\n`)
   return failed.length > 0 ? 1 : 0
 }
+
+export const command = labCommand({ name: 'run', help, table, mostOperands: 1, run })
 
 /** A line for each as it is done, under a heading for each setting. */
 const rowsOf = async (

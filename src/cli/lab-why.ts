@@ -12,19 +12,20 @@ import { ladderText } from '../report/ladder-text.ts'
 import { pcapOf } from '../report/pcap.ts'
 import { storyHtml, triedHtml } from '../report/story-html.ts'
 import { storyText, triedText } from '../report/story.ts'
+import { labCommand } from './lab-command.ts'
 import {
   commandLine,
-  everywhere,
   ipHelp,
   punching,
   punchingHelp,
   readIp,
+  readLoss,
   readPunching,
   sized,
   usage,
 } from './lab-options.ts'
 import { makePage, outputs, outputsHelp, writeOutputs } from './lab-outputs.ts'
-import { type Options, parseOptions } from './options.ts'
+import type { Options } from './options.ts'
 
 const help = `Usage: nat-lab why PROFILE PROFILE [--seed S] [--trial N] [options]
 
@@ -64,15 +65,9 @@ const table = {
   trial: { kind: 'count' },
   ...choices,
   ...outputs,
-  ...everywhere,
 } as const
 
-export const command = async (args: readonly string[]): Promise<number> => {
-  const options = parseOptions('nat-lab why', args, table, {}, 2)
-  if (options['help']) {
-    process.stdout.write(help)
-    return 0
-  }
+const run = async (options: Options): Promise<number> => {
   const names = options['_'] as string[]
   const [a, b] = names.map(name => siteNamed(name).name)
   if (a === undefined || b === undefined) throw usage('two profiles are needed, like nat-lab why portrest symrand')
@@ -115,12 +110,12 @@ export const command = async (args: readonly string[]): Promise<number> => {
   return 0
 }
 
+export const command = labCommand({ name: 'why', help, table, mostOperands: 2, run })
+
 const readSetting = (a: string, b: string, options: Options): Setting => {
   const [seed = 1, trial = 1] = [options['seed'], options['trial']] as (number | undefined)[]
-  const [latencyMs, lossPercent, laterMs] = [options['latency'], options['loss'], options['later']] as (
-    number | undefined
-  )[]
-  if (lossPercent !== undefined && lossPercent > 100) throw usage(`--loss ${lossPercent}: give 0 to 100 percent`)
+  const [latencyMs, laterMs] = [options['latency'], options['later']] as (number | undefined)[]
+  const lossPercent = readLoss(options)
   const { strategy, preset } = readPunching(options)
   const first = options['first'] as string | undefined
   return { a, b, seed, trial, ip: readIp(options), latencyMs, lossPercent, first, laterMs, strategy, preset }

@@ -1,7 +1,8 @@
 // nat-lab: the name of a command in, its own file runs it. Each is loaded only when it is asked for.
 import { StageError } from '../errors.ts'
 import { nearest } from '../nearest.ts'
-import { run, version } from './run.ts'
+import type { Command } from './lab-command.ts'
+import { runPrinting, version } from './run.ts'
 
 const help = `Usage: nat-lab COMMAND [options]
 
@@ -24,10 +25,9 @@ Options:
   -h, --help       print this help
       --version    print the version
 
-Exit codes: 0 as expected, 1 not as expected, 2 wrong option or value, 130 interrupted (Ctrl-C)
+Exit codes: 0 as expected, 1 not as expected, 2 wrong option or value, 3 check got no answer,
+130 interrupted (Ctrl-C)
 `
-
-type Command = (args: readonly string[]) => Promise<number>
 
 const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
   matrix: () => import('./lab-matrix.ts'),
@@ -41,7 +41,7 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
 }
 
 export const main = (args: readonly string[]): Promise<never> =>
-  run('nat-lab', async () => {
+  runPrinting('nat-lab', async () => {
     const [name = '--help', ...rest] = args
     if (name === '--help' || name === '-h' || name === '--version') {
       process.stdout.write(name === '--version' ? `${version()}\n` : help)

@@ -16,6 +16,7 @@ export type OptionKind =
   | 'milliseconds'
   | 'amount'
   | 'count'
+  | 'trials'
   | 'slots'
   | 'switch'
   | 'switch-off'
@@ -39,6 +40,15 @@ const usage = (message: string): StageError => new StageError('usage', message)
 const spell = (name: string, spec: OptionSpec | undefined): string => {
   if (spec?.short) return `-${spec.short}`
   return spec?.kind === 'switch-off' ? `--no-${name}` : `--${name}`
+}
+
+/** Throws where -s is more than a name or an address. */
+export const readServer = (text: string): string => {
+  const withPort = /^([^:]+):(\d+)$/.exec(text)
+  if (withPort) throw usage(`-s takes no port: give -s ${withPort[1]} -p ${withPort[2]}`)
+  const bare = /^(?:\w+:\/\/([^/]+).*|\[(.+)\])$/.exec(text)
+  if (bare) throw usage(`-s takes a name or an address: give -s ${bare[1] ?? bare[2]}`)
+  return text
 }
 
 /** Of the words that are no options, the first `mostOperands` are found under `_`. */
@@ -114,6 +124,9 @@ const readNumber = (text: string): number | undefined => {
   return value > 0 && value <= 1e6 ? value : undefined
 }
 
+const readMillion = (text: string): number | undefined =>
+  /^[1-9]\d{0,6}$/.test(text) && Number(text) <= 1_000_000 ? Number(text) : undefined
+
 const readers: Partial<Record<OptionKind, (text: string) => Value>> = {
   text: text => text,
   port: parsePort,
@@ -127,7 +140,8 @@ const readers: Partial<Record<OptionKind, (text: string) => Value>> = {
   milliseconds: readNumber,
   amount: text => (/^\d{1,7}(\.\d+)?$/.test(text) ? Number(text) : undefined),
   count: text => (/^[1-9]\d{0,8}$/.test(text) ? Number(text) : undefined),
-  slots: text => (/^[1-9]\d{0,6}$/.test(text) && Number(text) <= 1_000_000 ? Number(text) : undefined),
+  trials: readMillion,
+  slots: readMillion,
 }
 
 const examples: Partial<Record<OptionKind, string>> = {
@@ -150,6 +164,7 @@ const wanted: Partial<Record<OptionKind, string>> = {
   milliseconds: 'a number of milliseconds above 0 (and at most a million)',
   amount: 'a number: give one of 0 or more, with at most seven digits',
   count: 'a whole number from 1 to 999999999',
+  trials: 'a whole number from 1 to 1000000',
   slots: 'a number of slots: give a whole number from 1 to 1000000',
 }
 

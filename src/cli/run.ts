@@ -1,6 +1,7 @@
 // What all programs begin and end with. Imports little: `--help` has to be quick.
 import { readFileSync } from 'node:fs'
-import { StageError } from '../errors.ts'
+import { setImmediate as breathe } from 'node:timers/promises'
+import { StageError, codeOf } from '../errors.ts'
 
 /** Runs a program; whatever it throws becomes one line on stderr and an exit code. */
 export const run = async (program: string, main: () => Promise<number>): Promise<never> => {
@@ -9,6 +10,19 @@ export const run = async (program: string, main: () => Promise<number>): Promise
   } catch (error) {
     process.exit(report(program, error))
   }
+}
+
+/** The same for programs that print with process.stdout. Whoever read the pipe and has gone has what he wanted. */
+export const runPrinting = (program: string, main: () => Promise<number>): Promise<never> => {
+  process.stdout.on('error', error => {
+    if (codeOf(error) === 'EPIPE') process.exit(0)
+    process.exit(report(program, new StageError('internal', `standard output cannot be written: ${error.message}`)))
+  })
+  return run(program, async () => {
+    const code = await main()
+    await breathe() // what became of the last line is only told now
+    return code
+  })
 }
 
 /** One line for people; a stack trace only for what is our own mistake, and only on request. */

@@ -2,7 +2,7 @@
 import { worldFigures } from '../lab/safety/index.ts'
 import type { Figure, Measured } from '../lab/safety/figure.ts'
 import { parseOptions } from './options.ts'
-import { run } from './run.ts'
+import { runPrinting } from './run.ts'
 import { processFigures } from './safety/index.ts'
 
 const help = `Usage: npm run safety -- [--short] [--json]
@@ -39,7 +39,7 @@ const tableText = (rows: readonly Row[]): string => {
     .join('')
 }
 
-await run('safety', async () => {
+await runPrinting('safety', async () => {
   const options = parseOptions('npm run safety --', process.argv.slice(2), table, {})
   if (options['help']) {
     process.stdout.write(help)

@@ -3,7 +3,7 @@ import { StageError } from '../errors.ts'
 import { type SoakResult, soak } from '../lab/soak.ts'
 import { parseOptions } from './options.ts'
 import { createProgress } from './progress.ts'
-import { run } from './run.ts'
+import { runPrinting } from './run.ts'
 
 const help = `Usage: npm run soak -- [--clients N] [--hours H] [--seed S] [--json]
 
@@ -47,7 +47,7 @@ const describe = (result: SoakResult): string => {
   return lines.join('\n')
 }
 
-await run('soak', async () => {
+await runPrinting('soak', async () => {
   const options = parseOptions('npm run soak --', process.argv.slice(2), table, {})
   if (options['help']) {
     process.stdout.write(help)

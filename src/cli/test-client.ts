@@ -4,7 +4,7 @@ import { isStage, nameProblem } from '../name.ts'
 import { nearest } from '../nearest.ts'
 import type { StrategyName } from '../client/strategy.ts'
 import type { Door } from '../entry.ts'
-import { type OptionSpec, type Options, parseOptions } from './options.ts'
+import { type OptionSpec, type Options, parseOptions, readServer } from './options.ts'
 import { run, version } from './run.ts'
 import { clientTable, exitCodeHelp, serverTable } from './tables.ts'
 
@@ -78,10 +78,7 @@ export const main = (args: readonly string[]): Promise<never> =>
       throw new StageError('usage', '--json and -q exclude each other: choose one')
     if (options['identity'] && options['anonymous'])
       throw new StageError('usage', '--identity and --anonymous exclude each other: choose one')
-    const withPort = /^([^:]+):(\d+)$/.exec(options['server'] as string)
-    if (withPort) throw new StageError('usage', `-s takes no port: give -s ${withPort[1]} -p ${withPort[2]}`)
-    const bare = /^(?:\w+:\/\/([^/]+).*|\[(.+)\])$/.exec(options['server'] as string)
-    if (bare) throw new StageError('usage', `-s takes a name or an address: give -s ${bare[1] ?? bare[2]}`)
+    const server = readServer(options['server'] as string)
     const stage = options['stage'] as string | undefined
     if (stage !== undefined && !isStage(stage)) {
       throw new StageError(
@@ -90,7 +87,7 @@ export const main = (args: readonly string[]): Promise<never> =>
       )
     }
     const common = {
-      server: options['server'] as string,
+      server,
       port: (options['port'] as number | undefined) ?? 8080,
       readInput: options['input'] as boolean,
       exitOnConnect: options['exit-on-connect'] as boolean,

@@ -44,6 +44,9 @@ export type PlanOptions = {
   readonly orders?: readonly Peer[]
 } & Conditions
 
+/** As many as one process can keep in mind. */
+const mostMeetings = 2_000_000
+
 export const defaultOffsetsMs = [0, 200, 2000, 20_000] as const
 
 /** Every pair of names once, with itself too; those left out where the two can't be put together. */
@@ -61,20 +64,31 @@ export const pairsOf = (names: readonly string[], sites: Sites = builtInSites): 
 }
 
 export const planTrials = (options: PlanOptions): Trial[] => {
-  const { pairs, trials, seed, sites = builtInSites, ip, network = variedNetwork, orders = peers } = options
-  const { offsetsMs = defaultOffsetsMs } = options
+  const { pairs, trials } = options
+  if (pairs.length * trials > mostMeetings) {
+    const most = Math.floor(mostMeetings / pairs.length)
+    throw new StageError('usage', `${trials} trials of ${pairs.length} pairs are more than fit: give ${most} at most`)
+  }
   return pairs.flatMap(pair => {
-    const place = placeOf(siteNamed(pair.a, sites), siteNamed(pair.b, sites), ip)
-    if (!place) throw new StageError('usage', `${pair.a} and ${pair.b} cannot be put together: no box to share`)
-    return Array.from({ length: trials }, (_, i): Trial => {
-      const own = `${seed} ${pair.a} ${pair.b} ${i}`
-      // Each order with each offset, before either comes again with another network.
-      const offset = offsetsMs[Math.floor(i / orders.length) % offsetsMs.length] ?? 0
-      const offsetMs = offset * (0.5 + seededRandom(own, 'offset').next())
-      const first = orders[i % orders.length] ?? 'alice'
-      return { pair, place, seed: own, first, offsetMs, network, ...conditionsIn(options) }
-    })
+    const trialOf = trialsOf(pair, options)
+    return Array.from({ length: trials }, (_, i) => trialOf(i))
   })
+}
+
+/** Each trial of a pair by its number, from 0 on. */
+export const trialsOf = (pair: Pair, options: Omit<PlanOptions, 'pairs' | 'trials'>): ((i: number) => Trial) => {
+  const { seed, sites = builtInSites, ip, network = variedNetwork, orders = peers } = options
+  const { offsetsMs = defaultOffsetsMs } = options
+  const place = placeOf(siteNamed(pair.a, sites), siteNamed(pair.b, sites), ip)
+  if (!place) throw new StageError('usage', `${pair.a} and ${pair.b} cannot be put together: no box to share`)
+  return i => {
+    const own = `${seed} ${pair.a} ${pair.b} ${i}`
+    // Each order with each offset, before either comes again with another network.
+    const offset = offsetsMs[Math.floor(i / orders.length) % offsetsMs.length] ?? 0
+    const offsetMs = offset * (0.5 + seededRandom(own, 'offset').next())
+    const first = orders[i % orders.length] ?? 'alice'
+    return { pair, place, seed: own, first, offsetMs, network, ...conditionsIn(options) }
+  }
 }
 
 export type Cell = Pair & {

@@ -5,7 +5,7 @@ import type { IpVersions } from '../nat-profile.ts'
 import { nearest } from '../nearest.ts'
 import { presetNames, presets } from '../client/presets.ts'
 import { strategies } from '../client/strategy.ts'
-import { type Conditions, type Trial, planTrials } from './matrix.ts'
+import { type Conditions, type Trial, trialsOf } from './matrix.ts'
 import { type Peer, peers } from './meeting.ts'
 import { variedNetwork } from './network.ts'
 
@@ -31,10 +31,9 @@ export type Setting = {
 /** Throws a `StageError` where no such meeting can be. */
 export const trialOf = (setting: Setting): Trial => {
   const { a, b, seed = 1, trial = 1, ip, latencyMs, lossPercent, first, laterMs } = setting
-  const found = planTrials({ pairs: [{ a, b }], trials: trial, seed, ...(ip && { ip }), ...punchingOf(setting) })[
-    trial - 1
-  ]
-  if (!found) throw new StageError('usage', `trial ${trial}: give a whole number from 1 on`)
+  if (!Number.isInteger(trial) || trial < 1)
+    throw new StageError('usage', `trial ${trial}: give a whole number from 1 on`)
+  const found = trialsOf({ a, b }, { seed, ...(ip && { ip }), ...punchingOf(setting) })(trial - 1)
   const starts = first ?? found.first
   if (!isPeer(starts)) throw new StageError('usage', `first ${JSON.stringify(first)}: choose ${peers.join(' or ')}`)
   return {

@@ -2,7 +2,7 @@
 // the boxes between them did nobody saw; a datagram that one sent and the other never got was lost somewhere.
 import { labelOf } from '../lab/label.ts'
 import type { Recorded } from '../lab/recording.ts'
-import { type Endpoint, parseEndpoint } from '../endpoint.ts'
+import { type Endpoint, formatEndpoint, parseEndpoint } from '../endpoint.ts'
 import { StageError } from '../errors.ts'
 import type { Remark } from './ladder.ts'
 
@@ -34,7 +34,7 @@ export const readTrace = (text: string, file: string, parseTime: (iso: string) =
     .trimEnd()
     .split('\n')
     .map((line, i) => readLine(line, `${file}, line ${i + 1}`))
-  if (head?.['trace'] !== 1) throw wrong(file, 'is no trace of test-client: make one with test-client --trace FILE')
+  if (head?.['trace'] !== 1) throw wrong(file, 'is no trace of test-client')
   const name = String(head['name'])
   return {
     name,
@@ -48,7 +48,8 @@ export const readTrace = (text: string, file: string, parseTime: (iso: string) =
   }
 }
 
-const wrong = (where: string, problem: string): StageError => new StageError('usage', `${where} ${problem}`)
+const wrong = (where: string, problem: string): StageError =>
+  new StageError('usage', `${where} ${problem}: give a file that test-client --trace wrote`)
 
 const readLine = (text: string, where: string): Line => {
   try {
@@ -79,7 +80,7 @@ export const recordsOf = (
         ...one,
         timeMs: one.timeMs + (offsets[i] ?? 0),
         me: name,
-        far: servers.has(endpointText(one.remote)) ? 'server' : peer,
+        far: servers.has(formatEndpoint(one.remote)) ? 'server' : peer,
       })),
     )
     .sort((a, b) => a.timeMs - b.timeMs)
@@ -125,9 +126,6 @@ export const recordsOf = (
   )
   return { records, remarks }
 }
-
-const endpointText = ({ address, port }: Endpoint): string =>
-  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
 
 /** Added to the times of each, so that the later one fits the first: two clocks never agree. */
 const offsetsOf = ([first, second]: readonly RealTrace[]): number[] => {
