@@ -263,6 +263,15 @@ t.test('a pipe that is closed, and one that nobody reads', async t => {
   const bob = client(server.port, 'bob', 'alice', '--exit-on-connect', '--timeout', '15')
   t.same(await Promise.all([alice.ended(20_000), bob.ended(20_000)]), [0, 0], 'the server lives on')
 
+  const unheard = await startServer()
+  unheard.child.stderr.destroy()
+  for (let i = 1; i <= 2; i++) {
+    unheard.kill('SIGUSR1')
+    await new Promise(resolve => setTimeout(resolve, 100))
+  }
+  unheard.kill('SIGTERM')
+  t.equal(await unheard.ended(), 0, 'a warning that nobody reads ends nothing')
+
   const port = await freePort()
   const stuck = spawn(
     'sh',
