@@ -120,7 +120,7 @@ export const bindError = (at: Endpoint, cause: Error, protocol: 'UDP' | 'TCP' = 
   const reasons: Record<string, string> = {
     EADDRINUSE: `${where} is already in use: another server may be running; stop it, or choose another port (-p)`,
     EACCES: `${where} may not be opened by this user: choose one above 1023 (-p)`,
-    EADDRNOTAVAIL: `${at.address} is not an address of this machine: give --host one that is, or leave it out`,
+    EADDRNOTAVAIL: `${at.address} is not an address of this machine: give one that is (--host, --alt-address), or leave it out`,
   }
   return new StageError('cannot-bind', reasons[codeOf(cause)] ?? `${where} cannot be opened: ${cause.message}`, {
     cause,
