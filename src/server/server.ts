@@ -275,7 +275,7 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     phonebook,
     now,
     via: 0,
-    sockets: listeners.bound,
+    sockets: dialectOf('stun') ? listeners.bound : none,
     splitStages,
     randomBytes: count => host.randomBytes(count),
     cookieFor: (from, placement) => secrets.cookie(from, now(), placement),
