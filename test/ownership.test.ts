@@ -22,9 +22,9 @@ const who = (n: number) => identityOf(new Uint8Array(64).fill(n))
 const [mine, theirs] = [who(1), who(2)]
 
 /** A server, and people who speak to it datagram by datagram. */
-const setUp = (options: Partial<ServerOptions> = {}) => {
+const setUp = (options: Partial<ServerOptions> = {}, addresses = [serverEndpoint.address]) => {
   const stage = createStage({ seed: 1, link: { latencyMs: 5 } })
-  const { server, events } = stage.startServer(options)
+  const { server, events } = stage.startServer(options, stage.world.host({ name: 'server', addresses }))
   const person = (address: string) => {
     let heard: Uint8Array[] = []
     const socket = stage.world.host({ address, name: address }).udp({ port: 5000 })
@@ -139,6 +139,26 @@ t.test('a claim is for a server as it was dialled', async t => {
     t.equal(person('198.51.100.1').claim('alice', { to })[0]?.key === mine.key, expected, story)
     const told = events.some(({ event }) => event === 'dialled-elsewhere')
     t.equal(told, !expected && !options.classic, 'and the operator hears of it where it is not')
+  }
+})
+
+t.test('what was signed for an address that others have too is no claim from where that is another server', async t => {
+  const [loopback, home] = ['127.0.0.1', '192.168.0.10']
+  const rows: [string, string, boolean][] = [
+    [serverEndpoint.address, '198.51.100.1', true],
+    [serverEndpoint.address, '192.168.0.7', true],
+    [home, '192.168.0.7', true],
+    [home, '10.1.2.3', true],
+    [home, '198.51.100.1', false],
+    [loopback, '198.51.100.1', false],
+    [loopback, '192.168.0.7', false],
+  ]
+  for (const [address, from, expected] of rows) {
+    const to = { ...serverEndpoint, address }
+    const { person } = setUp({}, [serverEndpoint.address, home])
+    t.equal(person(from).claim('alice', { to })[0]?.key === mine.key, expected, `${address} from ${from}`)
+    const named = setUp({ publicEndpoints: [to] }, [serverEndpoint.address, home])
+    t.equal(named.person(from).claim('alice', { to })[0]?.key, mine.key, `--public ${address} from ${from}`)
   }
 })
 

@@ -282,7 +282,7 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     isCookieOf: (cookie, from, placement) => secrets.isCookieOf(cookie, from, now(), placement),
     claimHolds(claim, sig, from) {
       if (options.classic) return 'no' // as the older server: names have no owners
-      if (!listeners.isOwn(claim.to)) {
+      if (!listeners.isOursFrom(from, claim.to)) {
         tell({ event: 'dialled-elsewhere', name: claim.name, from, to: claim.to })
         return 'no'
       }
