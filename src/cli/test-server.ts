@@ -16,10 +16,12 @@ Runs a Stage Manager: clients register with a name, and are told where the other
 they can talk to each other directly through their NATs.
 
 Options:
-  -p, --port PORT        listen on this UDP port (8080); may be repeated
+  -p, --port PORT        listen on this UDP port, and the TCP port of the same number for the
+                         directory (8080); may be repeated
       --host ADDRESS     listen on this address only (all, IPv4 and IPv6); may be repeated
       --alt-address ADDRESS  a second address and
-      --alt-port PORT    a second port, for STUN alone: NAT behavior discovery (RFC 5780)
+      --alt-port PORT    a second port (the next one, if it is free), for STUN alone:
+                         NAT behavior discovery (RFC 5780)
       --capacity N       slots of the circular phonebook (4096; the older server had 16)
       --expiry SECONDS   forget a client that was not heard of for so long (120)
       --broadcast SECONDS  send the whole phonebook to everybody in this interval (never)
