@@ -4,6 +4,7 @@ import { createSocket } from 'node:dgram'
 import { EventEmitter } from 'node:events'
 import { readFileSync } from 'node:fs'
 import type { Gateway as LibraryGateway, MapPortOptions } from '@achingbrain/nat-port-mapper'
+import type { Endpoint } from '../endpoint.ts'
 import type { PortMappingProtocol } from '../host.ts'
 
 export type Gateway = {
@@ -72,11 +73,26 @@ const ownAddressTowards = (gateway: string): Promise<string> =>
     })
   })
 
+/** What the library keeps to itself: how it reads an answer. It asks neither whose it is nor how long, and throws past its caller. */
+type Reader = { onMessage(message: Uint8Array, from: Endpoint): void }
+
+const natPmpPort = 5351
+const externalAddressAnswer = 128
+
+/** From the gateway (RFC 6886 s.3.1), and as long as its kind: s.3.2, s.3.3; s.3.5 where it says no. */
+const isAnswer = ([, kind, high, low, ...rest]: Uint8Array, { address, port }: Endpoint, gateway: string): boolean => {
+  const least = high || low ? 8 : kind === externalAddressAnswer ? 12 : 16
+  return address === gateway && port === natPmpPort && 4 + rest.length >= least
+}
+
 export const natPmpAt = (address: string): Gateway => {
   /** A socket for each question: it has a fixed port, and of two programs that hold one the later one gets all answers. */
   const ask = async <T>(question: (gateway: LibraryGateway) => Promise<T>): Promise<T> => {
     const { pmpNat } = await library()
     const gateway = pmpNat(address)
+    const reader = gateway as unknown as Reader
+    const read = reader.onMessage.bind(gateway)
+    reader.onMessage = (message, from) => isAnswer(message, from, address) && read(message, from)
     const failed = new Promise<never>((_, reject) => {
       if (gateway instanceof EventEmitter) gateway.once('error', reject)
     })
