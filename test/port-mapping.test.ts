@@ -127,6 +127,17 @@ t.test('what is no answer of the gateway ends nothing and is believed by nobody'
   for (const socket of sockets) socket.close()
 })
 
+const available = await kernelAvailability()
+const noKernel = 'why' in available ? available.why : undefined
+
+t.test('whatever comes to the port of SSDP, the program goes on', { skip: noKernel ?? false }, async t => {
+  const topology = await raiseTopology(profileNamed('restricted'), profileNamed('restricted'))
+  const [own = ''] = topology.addresses.get('alice') ?? []
+  const fixture = fileURLToPath(new URL('fixtures/rude-ssdp.mjs', import.meta.url))
+  t.equal(await topology.ask('alice', [process.execPath, fixture, own]), 'found nothing')
+  await topology.close()
+})
+
 // How it is offered
 
 /** Alice asks an older server on 203.0.113.10, which says where it sees her. */
@@ -237,8 +248,6 @@ const raise = async (
   return lab
 }
 
-const available = await kernelAvailability()
-const noKernel = 'why' in available ? available.why : undefined
 const skip = noKernel ?? noRouter() ?? false
 
 t.test('two whom no hole punching brings together: found, mapped, used, removed', { skip, jobs: 2 }, async t => {

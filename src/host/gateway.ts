@@ -29,8 +29,14 @@ const wanted: MapPortOptions = { protocol: 'UDP', autoRefresh: false, descriptio
 /** The first IPv4 gateway that answers; undefined when the signal comes before that. */
 export const findUpnp = async (signal: AbortSignal): Promise<Gateway | undefined> => {
   const { upnpNat } = await library()
-  for await (const found of upnpNat().findGateways({ signal })) if (found.family === 'IPv4') return upnpOf(found)
-  return undefined
+  // Whoever reaches our port 1900 makes the library throw past us, a device that leaves out CACHE-CONTROL for one. Nothing else
+  // catches what a listener of somebody else's socket throws.
+  const { create } = await import('node:domain')
+  const guarded = create().on('error', () => {})
+  return guarded.run(async () => {
+    for await (const found of upnpNat().findGateways({ signal })) if (found.family === 'IPv4') return upnpOf(found)
+    return undefined
+  })
 }
 
 const service = 'urn:schemas-upnp-org:service:WANIPConnection:2'
