@@ -1,12 +1,18 @@
 // Who is answered, with how much, and who has to make room; the figures S1, S2 and S6 are in safety.test.ts.
 import fc from 'fast-check'
 import t from 'tap'
+import { formatLine, mostHosts, packedAnswer } from '../src/dialects/phonebook/codec.ts'
+import { formatHint, mostHintPorts } from '../src/dialects/phonebook/hint.ts'
 import { createForger, overhear, serverEndpoint, words } from '../src/lab/forger.ts'
 import { createStage } from '../src/lab/stage.ts'
 import { type Network, isWithin, parseNetwork } from '../src/networks.ts'
 import type { Registration } from '../src/entry.ts'
+import { behaviors } from '../src/nat-profile.ts'
 import { Phonebook } from '../src/phonebook.ts'
+import { Admission } from '../src/server/admission.ts'
 import { Buckets } from '../src/server/buckets.ts'
+
+const [, , APD] = behaviors
 
 const at = (address: string): Registration['endpoint'] => ({ address, port: 5000 })
 const who = (name: string, address: string): Registration => ({
@@ -83,6 +89,30 @@ t.test('buckets: constant in size, refilled by time, never more than full', asyn
       return taken <= 100 + nowMs / 100
     }),
   )
+})
+
+t.test('a neighbour who asks for large books takes nobody his answer of sixteen, however long its lines', async t => {
+  const admission = new Admission({}, 1)
+  const now = (): number => 0
+  const payer = { endpoint: { address: '2001:db8::1', port: 5000 }, creditBytes: 0 }
+  for (let most = 2 * 1024 * 1024; most >= 1; most /= 2) admission.pay(payer, most, 1, 'proven', now)
+  const { bytes: left } = admission.allowance(payer, 0, 'proven', now)
+  t.ok(left < 8192, `${left} bytes are left to who asks for more`)
+
+  const endpoint = { address: '2001:db8:1111:2222:3333:4444:5555:6666', port: 65_535 }
+  const entry = { slot: 4095, name: 'n'.repeat(64), endpoint }
+  const common = { newer: true, proven: true, key: 'k'.repeat(86) }
+  const [pair, cookie] = ['p'.repeat(16), 'c'.repeat(16)]
+  const nat = formatHint({ mapping: APD, filtering: APD, ports: Array<number>(mostHintPorts).fill(65_535) })
+  const own = { ...common, cookie, alternates: [{ port: 65_535 }, endpoint] }
+  const sought = { ...common, pair, nat, hosts: Array.from({ length: mostHosts }, () => endpoint) }
+  const others = Array.from({ length: 14 }, () => common)
+  const lines = [own, sought, ...others].map(fields => formatLine(entry, 4096, fields))
+  const bytes = lines.join('').length
+  const longest = Math.max(...lines.map(({ length }) => length))
+  const datagrams = Math.ceil(bytes / (packedAnswer - longest))
+  for (let i = 0; i < 10; i++)
+    t.ok(admission.pay(payer, bytes, datagrams, 'proven', now), `${bytes} bytes in ${datagrams} datagrams`)
 })
 
 t.test('networks: written as CIDR, asked by address', async t => {
@@ -173,7 +203,7 @@ t.test('a proven host that asks for the whole of a large stage again and again g
       ask()
       stage.world.run(stage.world.now() + 10)
     }
-    const free = 1000 * 2560 // sixteen entries an answer
+    const free = 1000 * 16 * 280 // sixteen entries an answer
     t.ok(out <= 1024 * 1024 + free + 10.2 * mostPerSecond, `${out} bytes in 10 s`)
     t.ok(out > (mostPerSecond === Infinity ? 50e6 : 5e6), `${out} bytes in 10 s`)
     entries = 0

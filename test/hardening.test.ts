@@ -1,4 +1,5 @@
 // Accidents that a reader of the code found before anybody had them.
+import { createColors } from 'picocolors'
 import t from 'tap'
 import { parseEndpoint } from '../src/endpoint.ts'
 import { createServer } from '../src/library.ts'
@@ -6,6 +7,7 @@ import { Phonebook } from '../src/phonebook.ts'
 import { decodeLines, decodeRegistration } from '../src/dialects/phonebook/codec.ts'
 import { encodePeerMessage } from '../src/dialects/phonebook/peer.ts'
 import { eventToJson } from '../src/cli/json.ts'
+import { createServerTranscript } from '../src/cli/server-transcript.ts'
 import { connect } from '../src/client/client.ts'
 import type { ClientEvent } from '../src/client/events.ts'
 import { Session } from '../src/client/session.ts'
@@ -180,6 +182,22 @@ t.test('nothing from the wire acts on a terminal, in JSON neither, and the JSON 
   const line = eventToJson({ event: 'stranger', endpoint: server, text: wild, length: 1 }, 1)
   t.notMatch(line, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u)
   t.equal((JSON.parse(line) as { text: string }).text, wild)
+})
+
+t.test('what was asked in a second is counted once, whatever the door', async t => {
+  const from = { address: '192.0.2.1', port: 5000 }
+  for (const door of ['directory', 'numbered', 'connect'] as const) {
+    const lines: string[] = []
+    const transcript = createServerTranscript(
+      line => lines.push(line),
+      () => {},
+      createColors(false),
+    )
+    for (let i = 0; i < 25; i++) transcript.show({ event: 'asked', door, from, verb: 'LIST', name: 'alice' })
+    t.equal(lines.length, 20, door)
+    transcript.second()
+    t.match(lines.at(-1), /^5 more requests in this second\.$/)
+  }
 })
 
 t.test('port 0 is one port, for IPv4 and IPv6', async t => {

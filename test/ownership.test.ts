@@ -9,6 +9,7 @@ import {
   encodeRegistration,
   longestRegistration,
 } from '../src/dialects/phonebook/codec.ts'
+import { binding, encode, newTransactionId } from '../src/dialects/stun/message.ts'
 import type { Endpoint } from '../src/endpoint.ts'
 import { identityOf } from '../src/identity.ts'
 import { overhear, serverEndpoint, words } from '../src/lab/forger.ts'
@@ -22,9 +23,9 @@ const who = (n: number) => identityOf(new Uint8Array(64).fill(n))
 const [mine, theirs] = [who(1), who(2)]
 
 /** A server, and people who speak to it datagram by datagram. */
-const setUp = (options: Partial<ServerOptions> = {}) => {
+const setUp = (options: Partial<ServerOptions> = {}, addresses = [serverEndpoint.address]) => {
   const stage = createStage({ seed: 1, link: { latencyMs: 5 } })
-  const { server, events } = stage.startServer(options)
+  const { server, events } = stage.startServer(options, stage.world.host({ name: 'server', addresses }))
   const person = (address: string) => {
     let heard: Uint8Array[] = []
     const socket = stage.world.host({ address, name: address }).udp({ port: 5000 })
@@ -36,6 +37,12 @@ const setUp = (options: Partial<ServerOptions> = {}) => {
       return heard.flatMap(decodeLines)
     }
     const ask = (request: string): Line[] => askOften(1, () => request)
+    const say = (bytes: Uint8Array): Uint8Array[] => {
+      heard = []
+      socket.send(bytes, serverEndpoint)
+      stage.world.run(stage.world.now() + 100)
+      return heard
+    }
     const claim = (name: string, { stageName = '', to = serverEndpoint, by = mine, also = '' } = {}): Line[] => {
       const stageToken = stageName === '' ? '' : ` stage=${stageName}`
       const cookie = ask(`${name} v=2 key=${by.key}${stageToken}`)[0]?.cookie ?? ''
@@ -43,7 +50,7 @@ const setUp = (options: Partial<ServerOptions> = {}) => {
       const at = `${to.address}:${to.port}`
       return ask(`${name} v=2 key=${by.key} cookie=${cookie} to=${at} sig=${sig}${stageToken}${also}`)
     }
-    return { ask, askOften, claim, at: { address, port: 5000 } as Endpoint }
+    return { ask, askOften, claim, say, at: { address, port: 5000 } as Endpoint }
   }
   const where = (name: string, stageName = '') => server.phonebook.find(name, stageName)?.endpoint.address
   return { stage, server, events, person, where }
@@ -111,6 +118,43 @@ t.test('an entry that ends gives its name free', async t => {
   t.equal(where('alice'), '192.0.2.1')
 })
 
+t.test(
+  'an entry that has ended keeps its name from no door, and nobody is sent to it, however quiet the server',
+  async t => {
+    const stun = (name: string): Uint8Array =>
+      encode({
+        class: 'indication',
+        method: binding,
+        transactionId: newTransactionId(new Uint8Array(12)),
+        attributes: [{ name: 'CLIENT-ID', value: name }],
+      })
+    for (const request of [words('REGISTER alice'), stun('alice')]) {
+      const { person, where, stage } = setUp({ expiryMs: 5000 })
+      person('198.51.100.1').claim('alice')
+      const other = person('192.0.2.1')
+      other.say(request)
+      t.equal(where('alice'), '198.51.100.1', 'it lives')
+      stage.world.run(stage.world.now() + 6000)
+      other.say(request)
+      t.equal(where('alice'), '192.0.2.1')
+    }
+    for (const [register, ask, answer] of [
+      ['REGISTER dora', 'CONNECT dora alice', 'ERROR unknown id alice'],
+      ['REGISTER', 'CONNECT:alice', 'CONNECT_NAK:alice'],
+    ] as const) {
+      const { person, stage } = setUp({ expiryMs: 5000 })
+      person('198.51.100.1').claim('alice')
+      const other = person('192.0.2.1')
+      other.say(words(register))
+      stage.world.run(stage.world.now() + 6000)
+      t.same(
+        other.say(words(ask)).map(bytes => new TextDecoder().decode(bytes)),
+        [answer],
+      )
+    }
+  },
+)
+
 t.test('the same name on two stages has two owners', async t => {
   const { person, where } = setUp()
   person('198.51.100.1').claim('alice', { stageName: 'jam' })
@@ -139,6 +183,26 @@ t.test('a claim is for a server as it was dialled', async t => {
     t.equal(person('198.51.100.1').claim('alice', { to })[0]?.key === mine.key, expected, story)
     const told = events.some(({ event }) => event === 'dialled-elsewhere')
     t.equal(told, !expected && !options.classic, 'and the operator hears of it where it is not')
+  }
+})
+
+t.test('what was signed for an address that others have too is no claim from where that is another server', async t => {
+  const [loopback, home] = ['127.0.0.1', '192.168.0.10']
+  const rows: [string, string, boolean][] = [
+    [serverEndpoint.address, '198.51.100.1', true],
+    [serverEndpoint.address, '192.168.0.7', true],
+    [home, '192.168.0.7', true],
+    [home, '10.1.2.3', true],
+    [home, '198.51.100.1', false],
+    [loopback, '198.51.100.1', false],
+    [loopback, '192.168.0.7', false],
+  ]
+  for (const [address, from, expected] of rows) {
+    const to = { ...serverEndpoint, address }
+    const { person } = setUp({}, [serverEndpoint.address, home])
+    t.equal(person(from).claim('alice', { to })[0]?.key === mine.key, expected, `${address} from ${from}`)
+    const named = setUp({ publicEndpoints: [to] }, [serverEndpoint.address, home])
+    t.equal(named.person(from).claim('alice', { to })[0]?.key, mine.key, `--public ${address} from ${from}`)
   }
 })
 

@@ -1,5 +1,7 @@
 // A port that the router forwards: how it is kept, offered and taken back; and all of it with a real router, where this machine
 // lets us have namespaces and has miniupnpd.
+import { type Socket, createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -9,7 +11,7 @@ import { decodeRegistration } from '../src/dialects/phonebook/codec.ts'
 import { formatEndpoint } from '../src/endpoint.ts'
 import { hostAround } from '../src/host-around.ts'
 import type { PortMappingNews } from '../src/host.ts'
-import type { Gateway } from '../src/host/gateway.ts'
+import { type Gateway, natPmpAt } from '../src/host/gateway.ts'
 import { keepPortMapped } from '../src/host/port-mapping.ts'
 import { kernelAvailability } from '../src/kernel/available.ts'
 import { serverAddresses } from '../src/server-addresses.ts'
@@ -93,6 +95,47 @@ t.test('a router that hangs does not hold us up', async t => {
   clearInterval(awake)
   const tookMs = performance.now() - startedMs
   t.ok(tookMs > 1900 && tookMs < 6000, `${tookMs} ms`)
+})
+
+t.test('what is no answer of the gateway ends nothing and is believed by nobody', async t => {
+  const [address, stranger] = ['127.0.0.77', '127.0.0.78']
+  const sockets = await Promise.all(
+    [address, stranger].map(async at => {
+      const socket = createSocket('udp4').bind(5351, at)
+      await once(socket, 'listening')
+      return socket
+    }),
+  )
+  const [gateway, other] = sockets as [Socket, Socket]
+  const said = (last: number): number[] => [0, 128, 0, 0, 0, 0, 0, 9, 192, 0, 2, last]
+  gateway.on('message', (_request, { port, address: from }) => {
+    const answers: [Socket, number[]][] = [
+      [other, said(66)],
+      [gateway, []],
+      [gateway, [0]],
+      [gateway, said(1).slice(0, 11)],
+      [gateway, [0, 129, 0, 0, 0, 0, 0, 9]],
+      [gateway, said(1)],
+    ]
+    for (const [socket, bytes] of answers) socket.send(Uint8Array.from(bytes), port, from)
+  })
+  t.equal(await natPmpAt(address).externalAddress(AbortSignal.timeout(5000)), '192.0.2.1')
+  gateway.removeAllListeners('message').on('message', (_request, { port, address: from }) => {
+    gateway.send(Uint8Array.from([0, 128, 0, 3, 0, 0, 0, 9]), port, from)
+  })
+  await t.rejects(natPmpAt(address).externalAddress(AbortSignal.timeout(5000)), /Network Failure/, 'and no is short')
+  for (const socket of sockets) socket.close()
+})
+
+const available = await kernelAvailability()
+const noKernel = 'why' in available ? available.why : undefined
+
+t.test('whatever comes to the port of SSDP, the program goes on', { skip: noKernel ?? false }, async t => {
+  const topology = await raiseTopology(profileNamed('restricted'), profileNamed('restricted'))
+  const [own = ''] = topology.addresses.get('alice') ?? []
+  const fixture = fileURLToPath(new URL('fixtures/rude-ssdp.mjs', import.meta.url))
+  t.equal(await topology.ask('alice', [process.execPath, fixture, own]), 'found nothing')
+  await topology.close()
 })
 
 // How it is offered
@@ -205,8 +248,6 @@ const raise = async (
   return lab
 }
 
-const available = await kernelAvailability()
-const noKernel = 'why' in available ? available.why : undefined
 const skip = noKernel ?? noRouter() ?? false
 
 t.test('two whom no hole punching brings together: found, mapped, used, removed', { skip, jobs: 2 }, async t => {

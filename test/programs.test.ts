@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { freePort } from '../src/cli/free-port.ts'
+import { listenOf } from '../src/cli/serve.ts'
 import { bin, start, startServer, stopAll } from './fixtures/program.ts'
 
 t.afterEach(stopAll)
@@ -161,6 +162,17 @@ t.test('a wrong argument: one line that says what and how, exit code 2', async t
     ['test-server', ['--expiry', '-5'], /--expiry "-5" is not a number of seconds/],
     ['test-client', ['-s', 'x', '-n', '-c', 'b'], /-n needs a value/],
     ['test-server', ['--json', '-q'], /exclude each other/],
+    ['test-server', ['--alt-port', '8080'], /--alt-port 8080 is the first port too: give another/],
+    ['test-server', ['-p', '9000', '--alt-port', '9000'], /--alt-port 9000 is the first port too: give another/],
+    ['test-server', ['--alt-address', '127.0.0.2'], /needs the first IPv4 address too: give it with --host/],
+    ['test-server', ['--host', '127.0.0.1', '--alt-address', '::1'], /needs the first IPv6 address too/],
+    ['test-server', ['--host', '0.0.0.0', '--alt-address', '127.0.0.2'], /needs the first IPv4 address too/],
+    ['test-server', ['--host', '127.0.0.1', '--alt-address', '127.0.0.1'], /is the --host too: give another address/],
+    [
+      'test-server',
+      ['--dialects', 'phonebook', '--alt-port', '9001'],
+      /--alt-port is for STUN: add stun to --dialects/,
+    ],
     ['test-client', [], /-s, -n and -c are missing/],
     ['test-client', ['-s', 'x', '-n', 'a'], /-c is missing/],
     ['test-client', ['-s', 'host:9000', '-n', 'a', '-c', 'b'], /-s takes no port: give -s host -p 9000/],
@@ -181,6 +193,26 @@ t.test('a wrong argument: one line that says what and how, exit code 2', async t
   await Promise.all(ended)
 })
 
+t.test('where a server listens: each place once, and for STUN where nothing else is', async t => {
+  const none = { hosts: ['::1'], altAddress: undefined, altPort: undefined, dialects: undefined, olderPorts: false }
+  const rows: [string, Partial<Parameters<typeof listenOf>[0]>, string][] = [
+    ['no port', {}, '8080 8081*'],
+    ['two', { ports: [7000, 9000] }, '7000 9000 7001*'],
+    ['the same place twice', { ports: [7000, 7000], hosts: ['::1', '::1'] }, '7000 7001*'],
+    ['the next one is ours already', { ports: [7000, 7001] }, '7000 7001'],
+    ['or an older program looks there', { ports: [9998], olderPorts: true }, '9998 8000 9090 9999'],
+    ['an older port', { ports: [9090], olderPorts: true }, '9090 8000 9999 9091*'],
+    ['the last one', { ports: [65_535] }, '65535'],
+    ['another one', { altPort: 3479 }, '8080 3479*'],
+    ['no STUN', { dialects: ['phonebook'] }, '8080'],
+    ['as the older server', { classic: true }, '8080'],
+  ]
+  for (const [story, options, places] of rows) {
+    const listen = listenOf({ ports: [], classic: false, ...none, ...options })
+    t.equal(listen.map(({ port, stunOnly }) => `${port}${stunOnly ? '*' : ''}`).join(' '), places, story)
+  }
+})
+
 t.test('each failure has a line and an exit code of its own', async t => {
   const silent = createSocket('udp4').bind(0, '127.0.0.1')
   await once(silent, 'listening')
@@ -188,6 +220,7 @@ t.test('each failure has a line and an exit code of its own', async t => {
   const mute = createSocket('udp4')
   mute.send('mute v=2 seek=h', server.port, '127.0.0.1')
   const taken = String(server.port)
+  const free = String(await freePort())
   const nobody = ['-s', '127.0.0.1', '-p', String(silent.address().port), '-n', 'a', '-c', 'b', '--timeout', '1']
   const rows: [string, string[], number, RegExp][] = [
     [
@@ -206,6 +239,12 @@ t.test('each failure has a line and an exit code of its own', async t => {
     ],
     ['test-server', ['-p', taken, '--host', '127.0.0.1'], 6, /UDP port \d+ of 127\.0\.0\.1 is already in use: .*-p/],
     ['test-server', ['-p', taken], 6, /UDP port \d+ is already in use/],
+    [
+      'test-server',
+      ['-p', free, '--host', '127.0.0.1', '--alt-address', '192.0.2.77'],
+      6,
+      /give one that is \(--host, --alt-address\)/,
+    ],
     ['test-server', ['-p', taken, '--host', '192.0.2.77'], 6, /192\.0\.2\.77 is not an address of this machine/],
     ['test-client', ['-s', '127.0.0.1', '-n', 'a,b', '-c', 'c'], 7, /"a,b" has a blank, a comma/],
     ['test-client', ['-s', '127.0.0.1', '-n', 'REGISTER', '-c', 'c'], 7, /word of the protocol/],
@@ -271,6 +310,15 @@ t.test('a pipe that is closed, and one that nobody reads', async t => {
   const alice = client(server.port, 'alice', 'bob', '--exit-on-connect', '--timeout', '15')
   const bob = client(server.port, 'bob', 'alice', '--exit-on-connect', '--timeout', '15')
   t.same(await Promise.all([alice.ended(20_000), bob.ended(20_000)]), [0, 0], 'the server lives on')
+
+  const unheard = await startServer()
+  unheard.child.stderr.destroy()
+  for (let i = 1; i <= 2; i++) {
+    unheard.kill('SIGUSR1')
+    await new Promise(resolve => setTimeout(resolve, 100))
+  }
+  unheard.kill('SIGTERM')
+  t.equal(await unheard.ended(), 0, 'a warning that nobody reads ends nothing')
 
   const port = await freePort()
   const stuck = spawn(

@@ -203,6 +203,32 @@ t.test('the other sockets speak STUN alone', async t => {
   t.equal(server.counters().dispositions.unrecognised, 1)
 })
 
+t.test('alt= names the other sockets of the family that was asked, where STUN is spoken there', async t => {
+  const two = [primary, { address: addressA, port: 9000 }]
+  const rows: [string, Partial<ServerOptions>, string][] = [
+    ['another port, and another address', {}, ',alt=3479,alt=203.0.113.11:3479'],
+    ['a port of all dialects is as good', { listen: two }, ',alt=9000'],
+    ['of a wildcard the port alone', { listen: two.map(at => ({ ...at, address: '0.0.0.0' })) }, ',alt=9000'],
+    ['none of another family', { listen: [primary, { address: '::', port: 9000, stunOnly: true }] }, ''],
+    ['none', { listen: [primary] }, ''],
+    ['nobody would answer', { listen: two, dialects: ['phonebook'] }, ''],
+  ]
+  for (const [story, options, expected] of rows) {
+    const { stage } = setUp(options)
+    const lines = ['zoe', 'alice'].map(name => {
+      const socket = stage.world.host({ name, address: `198.51.100.${name.length}` }).udp({ port: 5000 })
+      let heard = ''
+      socket.onDatagram(bytes => void (heard += new TextDecoder().decode(bytes)))
+      socket.send(new TextEncoder().encode(`${name} v=2`.padEnd(500)), primary)
+      stage.world.run(stage.world.now() + 20)
+      return heard.trimEnd().split('\n')
+    })
+    const [own = '', other = ''] = lines[1] ?? []
+    t.equal(own.replace(/^[^=]*=2,cookie=[^,]*/, ''), expected, story)
+    t.match(other, /^0,2,zoe,[\d.]*,5000,v=2$/, 'on its own line alone')
+  }
+})
+
 t.test('an indication with CLIENT-ID registers, without a word', async t => {
   const { client, message, server } = setUp()
   const ten = client('ten')

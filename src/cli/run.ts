@@ -5,6 +5,8 @@ import { StageError, codeOf } from '../errors.ts'
 
 /** Runs a program; whatever it throws becomes one line on stderr and an exit code. */
 export const run = async (program: string, main: () => Promise<number>): Promise<never> => {
+  // Whoever read our warnings may be gone (EPIPE): a stranger who causes one is not to end us by that.
+  process.stderr.on('error', () => {})
   try {
     process.exit(await main())
   } catch (error) {

@@ -12,6 +12,7 @@ import { type ServerOptions, createServer } from '../server/server.ts'
 import { eventToJson, lostToJson } from './json.ts'
 import { createOutput } from './output.ts'
 import { countersText, createServerTranscript } from './server-transcript.ts'
+import { defaultPort } from './tables.ts'
 
 export type ServeOptions = {
   ports: readonly number[]
@@ -75,31 +76,44 @@ export const serve = (options: ServeOptions): Promise<number> =>
     process.once('SIGTERM', () => stop(0))
   })
 
-const serverOptions = (options: ServeOptions): ServerOptions => {
-  const ports = options.ports.length > 0 ? options.ports : [8080]
-  const hosts = options.hosts.length > 0 ? options.hosts.map(address => ({ address })) : everywhere
-  const listen = (wanted: Iterable<number>): Listen[] =>
-    [...wanted].flatMap(port => hosts.map(host => ({ ...host, port })))
+const serverOptions = (options: ServeOptions): ServerOptions => ({
+  listen: listenOf(options),
+  ...(options.dialects && { dialects: options.dialects }),
+  splitStages: options.splitStages,
+  strict: options.strict,
+  classic: options.classic,
+  publicEndpoints: options.publicEndpoints,
+  allow: options.allow,
+  deny: options.deny,
+  ...(options.capacity !== undefined && { capacity: options.capacity }),
+  ...(options.expirySeconds !== undefined && { expiryMs: options.expirySeconds * 1000 }),
+  ...(options.broadcastSeconds !== undefined && { broadcastMs: options.broadcastSeconds * 1000 }),
+})
+
+type Places = Pick<ServeOptions, 'hosts' | 'altAddress' | 'altPort' | 'dialects' | 'olderPorts' | 'classic'>
+
+/** Each place once, however often it was given. */
+export const listenOf = ({
+  ports: given,
+  hosts: givenHosts,
+  ...options
+}: Places & { ports: readonly number[] }): Listen[] => {
+  const ports = given.length > 0 ? [...new Set(given)] : [defaultPort]
+  const hosts = [...new Set(givenHosts)]
+  const at = hosts.length > 0 ? hosts.map(address => ({ address })) : everywhere
+  const listen = (wanted: readonly number[]): Listen[] => wanted.flatMap(port => at.map(host => ({ ...host, port })))
   const more = olderPorts.filter(port => options.olderPorts && !ports.includes(port))
-  const spare = listen(more).map(at => ({ ...at, spare: true }))
-  return {
-    listen: [...listen(new Set(ports)), ...spare, ...forStun(options, ports)],
-    ...(options.dialects && { dialects: options.dialects }),
-    splitStages: options.splitStages,
-    strict: options.strict,
-    classic: options.classic,
-    publicEndpoints: options.publicEndpoints,
-    allow: options.allow,
-    deny: options.deny,
-    ...(options.capacity !== undefined && { capacity: options.capacity }),
-    ...(options.expirySeconds !== undefined && { expiryMs: options.expirySeconds * 1000 }),
-    ...(options.broadcastSeconds !== undefined && { broadcastMs: options.broadcastSeconds * 1000 }),
-  }
+  const spare = listen(more).map(place => ({ ...place, spare: true }))
+  return [...listen(ports), ...spare, ...forStun({ hosts, ...options }, ports, [...ports, ...more])]
 }
 
 /** The sockets that make of each of ours four, two addresses by two ports, as far as there are that many. */
-const forStun = ({ hosts, altAddress, ...options }: ServeOptions, ports: readonly number[]): Listen[] => {
-  const altPort = options.altPort ?? nextPort(options, ports)
+const forStun = (
+  { hosts, altAddress, ...options }: Places,
+  ports: readonly number[],
+  all: readonly number[],
+): Listen[] => {
+  const altPort = options.altPort ?? nextPort(options, all)
   const first = hosts.length > 0 ? hosts : everywhere.map(({ address }) => address)
   const otherPort = altPort === undefined ? [] : first.map(address => ({ address, port: altPort }))
   const otherAddress = altAddress === undefined ? [] : [...ports, ...(altPort === undefined ? [] : [altPort])]
@@ -113,8 +127,11 @@ const forStun = ({ hosts, altAddress, ...options }: ServeOptions, ports: readonl
 }
 
 /** Clients find out how their NATs map from two ports. */
-const nextPort = ({ classic, dialects }: Partial<ServeOptions>, [port = 0]: readonly number[]): number | undefined =>
-  classic || port === 0 || port === 65_535 || (dialects && !dialects.includes('stun')) ? undefined : port + 1
+const nextPort = ({ classic, dialects }: Partial<Places>, ports: readonly number[]): number | undefined => {
+  const next = (ports[0] ?? 0) + 1
+  const isWanted = !classic && (dialects?.includes('stun') ?? true)
+  return isWanted && next < 65_536 && !ports.includes(next) ? next : undefined
+}
 
 /** For DEBUG: one line that is safe for a terminal. */
 const describe = (event: ServerEvent): string => {

@@ -48,6 +48,7 @@ export const createServerTranscript = (
 
   /** The words of the older servers of connect and numbered. */
   const asked = (event: ServerEvent & { event: 'asked' }): void => {
+    if (event.door === 'directory') return // a line of its own says it
     if (++asksThisSecond > mostInASecond) return
     const { door, verb, name = '', peer = '', to } = event
     const client = pair(event.from)
@@ -82,7 +83,7 @@ export const createServerTranscript = (
         case 'internal-error':
           return warn(`internal error: ${event.error.message}; the server goes on. Please report this.`)
         case 'unserved':
-          return warn(`${event.error.message}. Without it, the ${event.door} dialect is not served.`)
+          return warn(`${event.error.message}. Without it, the ${event.door} dialect is not served there.`)
         case 'dialled-elsewhere':
           if (!saidElsewhere) warn(elsewhere(event.to))
           saidElsewhere = true

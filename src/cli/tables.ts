@@ -2,6 +2,9 @@
 import { type Door, doors } from '../entry.ts'
 import type { OptionTable } from './options.ts'
 
+/** Where a Stage Manager is that was not told where to be. */
+export const defaultPort = 8080
+
 const everywhere = {
   json: { kind: 'switch' },
   quiet: { kind: 'switch', short: 'q' },

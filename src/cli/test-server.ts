@@ -1,5 +1,5 @@
 // test-server: options in, a running Stage Manager out. The server itself is loaded only when there is one to run.
-import type { Endpoint } from '../endpoint.ts'
+import { type Endpoint, familyOf, isWildcard } from '../endpoint.ts'
 import { StageError } from '../errors.ts'
 import { nearest } from '../nearest.ts'
 import type { Network } from '../networks.ts'
@@ -7,7 +7,8 @@ import type { Door } from '../entry.ts'
 import { parseOptions } from './options.ts'
 import { run, version } from './run.ts'
 import { doors } from '../entry.ts'
-import { clientTable, exitCodeHelp, isDoor, serverTable } from './tables.ts'
+import type { ServeOptions } from './serve.ts'
+import { clientTable, defaultPort, exitCodeHelp, isDoor, serverTable } from './tables.ts'
 
 const help = `Usage: test-server [-p PORT]... [options]
 
@@ -15,10 +16,12 @@ Runs a Stage Manager: clients register with a name, and are told where the other
 they can talk to each other directly through their NATs.
 
 Options:
-  -p, --port PORT        listen on this UDP port (8080); may be repeated
+  -p, --port PORT        listen on this UDP port, and the TCP port of the same number for the
+                         directory (8080); may be repeated
       --host ADDRESS     listen on this address only (all, IPv4 and IPv6); may be repeated
       --alt-address ADDRESS  a second address and
-      --alt-port PORT    a second port, for STUN alone: NAT behavior discovery (RFC 5780)
+      --alt-port PORT    a second port (the next one, if it is free), for STUN alone:
+                         NAT behavior discovery (RFC 5780)
       --capacity N       slots of the circular phonebook (4096; the older server had 16)
       --expiry SECONDS   forget a client that was not heard of for so long (120)
       --broadcast SECONDS  send the whole phonebook to everybody in this interval (never)
@@ -64,19 +67,20 @@ export const main = (args: readonly string[]): Promise<never> =>
     if (options['strict'] && options['classic']) {
       throw new StageError('usage', '--strict and --classic exclude each other: choose one')
     }
-    if (options['alt-address'] && (options['host'] as string[]).length === 0) {
-      throw new StageError('usage', '--alt-address needs the first address too: give it with --host')
-    }
-    const { serve } = await import('./serve.ts')
-    return serve({
+    const places = {
       ports: options['port'] as number[],
       hosts: options['host'] as string[],
       altAddress: options['alt-address'] as string | undefined,
       altPort: options['alt-port'] as number | undefined,
+      dialects: readDialects(options['dialects'] as string | undefined),
+    }
+    checkAlternates(places)
+    const { serve } = await import('./serve.ts')
+    return serve({
+      ...places,
       capacity: options['capacity'] as number | undefined,
       expirySeconds: options['expiry'] as number | undefined,
       broadcastSeconds: options['broadcast'] as number | undefined,
-      dialects: readDialects(options['dialects'] as string | undefined),
       olderPorts: options['older-ports'] as boolean,
       splitStages: options['stages'] as boolean,
       strict: options['strict'] as boolean,
@@ -87,6 +91,25 @@ export const main = (args: readonly string[]): Promise<never> =>
       output: options['json'] ? 'json' : options['quiet'] ? 'quiet' : 'transcript',
     })
   })
+
+type Places = Pick<ServeOptions, 'ports' | 'hosts' | 'altAddress' | 'altPort' | 'dialects'>
+
+/** RFC 5780 s.6: a second address and port beside the first ones, and STUN on all of them. */
+const checkAlternates = ({ ports, hosts, altAddress, altPort, dialects }: Places): void => {
+  const given = altAddress === undefined ? altPort && '--alt-port' : '--alt-address'
+  if (given && dialects && !dialects.includes('stun'))
+    throw new StageError('usage', `${given} is for STUN: add stun to --dialects, or leave it out`)
+  if (altPort !== undefined && (ports.length === 0 ? [defaultPort] : ports).includes(altPort))
+    throw new StageError('usage', `--alt-port ${altPort} is the first port too: give another one`)
+  if (altAddress === undefined) return
+  if (hosts.includes(altAddress))
+    throw new StageError('usage', `--alt-address ${altAddress} is the --host too: give another address of this machine`)
+  const firsts = hosts.filter(host => familyOf(host) === familyOf(altAddress))
+  if (firsts.length === 0 || [...firsts, altAddress].some(isWildcard)) {
+    const kind = `IPv${familyOf(altAddress)}`
+    throw new StageError('usage', `--alt-address needs the first ${kind} address too: give it with --host`)
+  }
+}
 
 const readDialects = (text: string | undefined): Door[] | undefined =>
   text?.split(',').map(word => {

@@ -40,7 +40,7 @@ export type Desk = {
   now(): number
   /** The socket that the request came in by. */
   readonly via: number
-  /** Where the server's sockets are bound; not there: one that could not be had. */
+  /** Where the server's sockets are bound, if STUN is spoken there; not there: one that could not be had. */
   readonly sockets: readonly (Endpoint | undefined)[]
   /** Splits an older client's `name@stage`. */
   readonly splitStages: boolean

@@ -4,6 +4,7 @@ import { createSocket } from 'node:dgram'
 import { EventEmitter } from 'node:events'
 import { readFileSync } from 'node:fs'
 import type { Gateway as LibraryGateway, MapPortOptions } from '@achingbrain/nat-port-mapper'
+import type { Endpoint } from '../endpoint.ts'
 import type { PortMappingProtocol } from '../host.ts'
 
 export type Gateway = {
@@ -28,8 +29,14 @@ const wanted: MapPortOptions = { protocol: 'UDP', autoRefresh: false, descriptio
 /** The first IPv4 gateway that answers; undefined when the signal comes before that. */
 export const findUpnp = async (signal: AbortSignal): Promise<Gateway | undefined> => {
   const { upnpNat } = await library()
-  for await (const found of upnpNat().findGateways({ signal })) if (found.family === 'IPv4') return upnpOf(found)
-  return undefined
+  // Whoever reaches our port 1900 makes the library throw past us, a device that leaves out CACHE-CONTROL for one. Nothing else
+  // catches what a listener of somebody else's socket throws.
+  const { create } = await import('node:domain')
+  const guarded = create().on('error', () => {})
+  return guarded.run(async () => {
+    for await (const found of upnpNat().findGateways({ signal })) if (found.family === 'IPv4') return upnpOf(found)
+    return undefined
+  })
 }
 
 const service = 'urn:schemas-upnp-org:service:WANIPConnection:2'
@@ -72,11 +79,26 @@ const ownAddressTowards = (gateway: string): Promise<string> =>
     })
   })
 
+/** What the library keeps to itself: how it reads an answer. It asks neither whose it is nor how long, and throws past its caller. */
+type Reader = { onMessage(message: Uint8Array, from: Endpoint): void }
+
+const natPmpPort = 5351
+const externalAddressAnswer = 128
+
+/** From the gateway (RFC 6886 s.3.1), and as long as its kind: s.3.2, s.3.3; s.3.5 where it says no. */
+const isAnswer = ([, kind, high, low, ...rest]: Uint8Array, { address, port }: Endpoint, gateway: string): boolean => {
+  const least = high || low ? 8 : kind === externalAddressAnswer ? 12 : 16
+  return address === gateway && port === natPmpPort && 4 + rest.length >= least
+}
+
 export const natPmpAt = (address: string): Gateway => {
   /** A socket for each question: it has a fixed port, and of two programs that hold one the later one gets all answers. */
   const ask = async <T>(question: (gateway: LibraryGateway) => Promise<T>): Promise<T> => {
     const { pmpNat } = await library()
     const gateway = pmpNat(address)
+    const reader = gateway as unknown as Reader
+    const read = reader.onMessage.bind(gateway)
+    reader.onMessage = (message, from) => isAnswer(message, from, address) && read(message, from)
     const failed = new Promise<never>((_, reject) => {
       if (gateway instanceof EventEmitter) gateway.once('error', reject)
     })

@@ -16,8 +16,8 @@ const shortestLine = 16
 const prefixBuckets = { size: 8192, burst: 64 * 1024, perSecond: 4 * 1024 }
 /** What a proven host may ask for over and over is no secret, but costs the server's line: whole books of large stages. */
 const bookBuckets = { size: 8192, burst: 1024 * 1024, perSecond: 256 * 1024 }
-/** An answer of 16 entries, as everybody gets it, with long names. */
-const freeBytes = 16 * 160
+/** An answer of 16 entries, as everybody gets it, with long names, keys, and all that two who seek each other are told. */
+const freeBytes = 16 * 280
 /** Ed25519 verifications: 183 us each, and whoever has an address of his own can ask for them. */
 const claimBuckets = { size: 8192, burst: 10, perSecond: 10 }
 const claimsInAll = { size: 1, burst: 500, perSecond: 500 }

@@ -1,5 +1,5 @@
 // The server's UDP sockets: opened all together, an optional one may be missing, port 0 means any but the same everywhere.
-import { type Endpoint, endpointKey, isWildcard } from '../endpoint.ts'
+import { type Endpoint, classifyAddress, endpointKey, isWildcard } from '../endpoint.ts'
 import { StageError, codeOf } from '../errors.ts'
 import type { Host, UdpSocket } from '../host.ts'
 
@@ -38,6 +38,8 @@ export type Listeners = {
   send(bytes: Uint8Array, to: Endpoint, via: number): void
   /** Whether it is one of our own sockets, under any of its addresses: such a datagram is an echo of ours. */
   isOwn(endpoint: Endpoint): boolean
+  /** Whether that is us to somebody who is seen at `from`. Others have 127.0.0.1 and 192.168.0.10 too, and relay what was said there. */
+  isOursFrom(from: Endpoint, endpoint: Endpoint): boolean
   close(): void
 }
 
@@ -46,6 +48,7 @@ export const createListeners = (options: ListenersOptions): Listeners => {
   const sockets: (UdpSocket | undefined)[] = []
   const bound: (Endpoint | undefined)[] = listen.map(() => undefined)
   let own = new Set<string>()
+  let published = new Set<string>()
   /** Asked first, of every datagram: it is hardly ever one of these. */
   let ports = new Set<number>()
   let closed = false
@@ -54,7 +57,8 @@ export const createListeners = (options: ListenersOptions): Listeners => {
   const settled = (): void => {
     if (--pending > 0 || closed) return
     const endpoints = bound.filter(endpoint => endpoint !== undefined)
-    own = spellings(endpoints, host.addresses(), options.publicEndpoints)
+    published = publishedOf(endpoints, options.publicEndpoints)
+    own = new Set([...published, ...spellings(endpoints, host.addresses())])
     ports = new Set([...endpoints, ...options.publicEndpoints].map(({ port }) => port))
     if (endpoints.length > 0) options.onReady()
   }
@@ -87,10 +91,15 @@ export const createListeners = (options: ListenersOptions): Listeners => {
   const [first, ...waiting] = listen.filter(({ port }) => port === 0)
   for (const [via, at] of listen.entries()) if (!waiting.includes(at)) open(at, via)
 
+  const isOwn = (endpoint: Endpoint): boolean => ports.has(endpoint.port) && own.has(endpointKey(endpoint))
+
   return {
     bound,
     send: (bytes, to, via) => sockets[via]?.send(bytes, to),
-    isOwn: endpoint => ports.has(endpoint.port) && own.has(endpointKey(endpoint)),
+    isOwn,
+    isOursFrom: (from, endpoint) =>
+      isOwn(endpoint) &&
+      (published.has(endpointKey(endpoint)) || distanceTo(from.address) <= distanceTo(endpoint.address)),
     close() {
       closed = true
       for (const socket of sockets) socket?.close()
@@ -98,19 +107,24 @@ export const createListeners = (options: ListenersOptions): Listeners => {
   }
 }
 
-const spellings = (
-  bound: readonly Endpoint[],
-  addresses: readonly string[],
-  publicEndpoints: readonly Endpoint[],
-): Set<string> => {
-  const all = new Set(publicEndpoints.filter(({ port }) => port !== 0).map(endpointKey))
-  const anyPort = publicEndpoints.filter(({ port }) => port === 0)
-  for (const endpoint of bound) {
-    all.add(endpointKey(endpoint))
-    for (const { address } of anyPort) all.add(endpointKey({ address, port: endpoint.port }))
-    for (const address of [...addresses, '127.0.0.1', '::1']) {
-      if (isWildcard(endpoint.address)) all.add(endpointKey({ address, port: endpoint.port }))
-    }
+/** How far off somebody can be who means the same host by the address: on it, in its network, anywhere. */
+const distanceTo = (address: string): number => {
+  const kind = classifyAddress(address)
+  return kind === 'loopback' ? 0 : kind === 'private' || kind === 'link-local' ? 1 : 2
+}
+
+const publishedOf = (bound: readonly Endpoint[], publicEndpoints: readonly Endpoint[]): Set<string> =>
+  new Set(
+    publicEndpoints.flatMap(({ address, port }) =>
+      (port === 0 ? bound : [{ port }]).map(at => endpointKey({ address, port: at.port })),
+    ),
+  )
+
+const spellings = (bound: readonly Endpoint[], addresses: readonly string[]): Set<string> => {
+  const all = new Set(bound.map(endpointKey))
+  for (const { address: at, port } of bound) {
+    if (!isWildcard(at)) continue
+    for (const address of [...addresses, '127.0.0.1', '::1']) all.add(endpointKey({ address, port }))
   }
   return all
 }
@@ -120,7 +134,7 @@ export const bindError = (at: Endpoint, cause: Error, protocol: 'UDP' | 'TCP' = 
   const reasons: Record<string, string> = {
     EADDRINUSE: `${where} is already in use: another server may be running; stop it, or choose another port (-p)`,
     EACCES: `${where} may not be opened by this user: choose one above 1023 (-p)`,
-    EADDRNOTAVAIL: `${at.address} is not an address of this machine: give --host one that is, or leave it out`,
+    EADDRNOTAVAIL: `${at.address} is not an address of this machine: give one that is (--host, --alt-address), or leave it out`,
   }
   return new StageError('cannot-bind', reasons[codeOf(cause)] ?? `${where} cannot be opened: ${cause.message}`, {
     cause,

@@ -275,14 +275,14 @@ export const createServer = (host: Host, options: ServerOptions): Server => {
     phonebook,
     now,
     via: 0,
-    sockets: listeners.bound,
+    sockets: dialectOf('stun') ? listeners.bound : none,
     splitStages,
     randomBytes: count => host.randomBytes(count),
     cookieFor: (from, placement) => secrets.cookie(from, now(), placement),
     isCookieOf: (cookie, from, placement) => secrets.isCookieOf(cookie, from, now(), placement),
     claimHolds(claim, sig, from) {
       if (options.classic) return 'no' // as the older server: names have no owners
-      if (!listeners.isOwn(claim.to)) {
+      if (!listeners.isOursFrom(from, claim.to)) {
         tell({ event: 'dialled-elsewhere', name: claim.name, from, to: claim.to })
         return 'no'
       }

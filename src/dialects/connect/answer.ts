@@ -31,6 +31,7 @@ export const connect: Dialect<ConnectRequest> = {
   answer(request, from, bytesIn, desk) {
     const { phonebook: book, via } = desk
     const { id } = request
+    book.expire(desk.now())
     const guest: Payer = { endpoint: from, creditBytes: 0 }
     const says = (answer: ConnectAnswer, payer = guest): Answer => {
       desk.allowance(payer, bytesIn, standing)

@@ -40,6 +40,7 @@ export const createNumbered = (): Dialect<NumberedRequest> => {
 
     answer(request, from, bytesIn, desk) {
       const { phonebook: book, via } = desk
+      book.expire(desk.now())
       const known = book.numberedAt(from)
       const payer: Payer = known ?? { endpoint: from, creditBytes: 0 }
       const says = (answer: NumberedAnswer): Answer => ({ datagrams: [encodeNumberedAnswer(answer)], payer, standing })

@@ -38,9 +38,9 @@ export const phonebook: Dialect<RegistrationRequest> = {
     const request = desk.splitStages && !asked.newer ? splitStage(asked) : asked
     const { phonebook: book, via } = desk
     const { name, stage, newer, seek, hosts, nat: hint } = request
-    if (book.isKept(name, stage, 'phonebook')) return 'kept-name'
     const nowMs = desk.now()
     book.expire(nowMs)
+    if (book.isKept(name, stage, 'phonebook')) return 'kept-name'
     const known = book.find(name, stage)
     const right = rightTo(known, request, from, desk)
     if (right === 'later') return 'taken'

@@ -71,6 +71,7 @@ const register = (message: Read, from: Endpoint, desk: Desk): Answer['registered
   if (name === undefined || message.unknown.length > 0) return undefined
   const seek = first(message, 'PEER-ID')
   if (nameProblem(name) !== undefined || (seek !== undefined && nameProblem(seek) !== undefined)) return 'bad-name'
+  desk.phonebook.expire(desk.now())
   if (desk.phonebook.isKept(name, '', 'stun')) return 'kept-name'
   const candidates = every(message, 'XOR-MAPPED-ADDRESS').filter(candidate => !sameEndpoint(candidate, from))
   const hosts = candidates.slice(0, mostCandidates)
