@@ -1,11 +1,13 @@
 // The private line between two production clients in a world: when it stands, what is seen of it from outside, what loss, restarts,
 // moves and enemies do to it, and whom it is refused to.
 import t from 'tap'
-import { decodePeerMessage, encodePeerMessage, longestPayload } from '../src/dialects/phonebook/peer.ts'
+import { decodePeerMessage, directMessage, encodePeerMessage, longestPayload } from '../src/dialects/phonebook/peer.ts'
+import type { Endpoint } from '../src/endpoint.ts'
 import { fingerprintOf, identityOf } from '../src/identity.ts'
 import { createForger, overhear, serverEndpoint, words } from '../src/lab/forger.ts'
 import { behindForgetfulNat } from '../src/lab/rebinding.ts'
 import { type Stage, type StageClient, createStage } from '../src/lab/stage.ts'
+import type { SimHost } from '../src/sim/host.ts'
 import type { LinkOptions } from '../src/sim/link.ts'
 
 const who = (n: number) => identityOf(new Uint8Array(64).fill(n))
@@ -21,6 +23,7 @@ const stageWith = (link: Partial<LinkOptions> = {}, seed = 1): Stage => {
 }
 
 const textsOf = (client: StageClient): string[] => client.of('message').map(({ text }) => text)
+const placeOf = (host: SimHost): Endpoint => ({ address: host.addresses()[0] ?? '', port: 49_152 })
 
 const meet = (stage: Stage, mine = one, theirs = two): [StageClient, StageClient] => {
   const alice = stage.startClient('alice', 'bob', { identity: mine })
@@ -143,12 +146,31 @@ t.test('towards a peer without a key it is plain, and says so; where that is not
   t.throws(() => stageWith().startClient('alice', 'bob', { requireEncryption: true }), { code: 'usage' })
 })
 
+t.test('a phonebook that shows the right key on the line of an older program gets no plain text', async t => {
+  for (const [options, why] of [
+    [{ requireEncryption: true }, 'missing'],
+    [{ knownKey: two.key }, 'vanished'],
+  ] as const) {
+    const stage = stageWith()
+    const alice = stage.startClient('alice', 'bob', { identity: one, ...options })
+    const forge = createForger(stage)
+    const there = { address: '192.0.2.66', port: 9999 }
+    stage.world.run(1000)
+    forge(words(`1,2,bob,${there.address},${there.port},key=${two.key}\n`), serverEndpoint, placeOf(alice.host))
+    stage.world.run(1500)
+    forge(words(directMessage('bob', 'alice')), there, placeOf(alice.host))
+    stage.world.run(3000)
+    t.same(alice.of('connected'), [])
+    t.equal(alice.first('key-refused').why, why)
+  }
+})
+
 t.test('a phonebook that shows another key in mid-talk changes nothing', async t => {
   const stage = stageWith()
   const [alice, bob] = meet(stage)
   const forge = createForger(stage)
   for (const line of [`1,2,bob,192.0.2.66,9,v=2,ok=1,key=${three.key}\n`, '1,2,bob,192.0.2.66,9\n'])
-    forge(words(line), serverEndpoint, { address: alice.host.addresses()[0] ?? '', port: 49_152 })
+    forge(words(line), serverEndpoint, placeOf(alice.host))
   stage.world.run(stage.world.now() + 1000)
   t.same(
     alice.of('key-refused').map(({ why }) => why),
@@ -258,7 +280,7 @@ t.test('hellos and welcomes of strangers, and of yesterday, change nothing', asy
   for (const name of ['alice', 'bob']) overhear(stage.hostOf(name), bytes => void said.push(bytes.slice()))
   const [alice, bob] = meet(stage)
   const forge = createForger(stage)
-  const to = (client: StageClient) => ({ address: client.host.addresses()[0] ?? '', port: 49_152 })
+  const to = ({ host }: StageClient): Endpoint => placeOf(host)
   const before = [alice.of('connected').length, bob.of('connected').length]
   for (const bytes of said) {
     const message = decodePeerMessage(bytes)
