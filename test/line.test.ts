@@ -165,6 +165,29 @@ t.test('a phonebook that shows the right key on the line of an older program get
   }
 })
 
+t.test('who takes the name of a peer without a key, and has one, does not get into its talk', async t => {
+  for (const [mine, theirs] of [
+    [smaller, larger],
+    [larger, smaller],
+  ] as const) {
+    const stage = stageWith()
+    const alice = stage.startClient('alice', 'bob', { identity: mine })
+    const bob = stage.startClient('bob', 'alice')
+    stage.world.run(3000)
+    const other = stage.startClient('bob', 'alice', { identity: theirs, on: stage.hostOf('other') })
+    const texts = Array.from({ length: 60 }, (_, i) => `${i}`)
+    for (const text of texts) {
+      alice.client.send(text)
+      bob.client.send(text)
+      stage.world.run(stage.world.now() + 500)
+    }
+    t.same([textsOf(alice), textsOf(bob), textsOf(other)], [texts, texts, []])
+    bob.host.online = false
+    stage.world.run(stage.world.now() + 20_000)
+    t.match(alice.of('connected').at(-1), { private: true, key: theirs.key }, 'but after it')
+  }
+})
+
 t.test('a phonebook that shows another key in mid-talk changes nothing', async t => {
   const stage = stageWith()
   const [alice, bob] = meet(stage)

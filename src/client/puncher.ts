@@ -47,6 +47,8 @@ export class Puncher {
   readonly #trust: Trust
   #state: PunchState = 'waiting'
   #session: Session | undefined
+  /** Of the peer, as the phonebook shows it now. */
+  #shownKey: string | undefined
 
   constructor(options: PuncherOptions) {
     this.#options = options
@@ -80,7 +82,9 @@ export class Puncher {
     const { endpoint, hosts, problem } = targetsOf(line, mapped, server, this.#options.reaches)
     if (problem) return this.#news.refused(line.endpoint, problem)
     if (!this.#trust.accepts(line, problem => this.#news.keyRefused(problem))) return
-    if (this.#line) this.#line.peerKey = line.key
+    this.#shownKey = line.key
+    // In a talk that goes on elsewhere it is perhaps a stranger's, who has the name now: the peer may object first.
+    if (!this.#session || sameEndpoint(this.#session.endpoint, line.endpoint)) this.#goByShownKey()
     if (!endpoint && hosts.length === 0) return // not yet
     const news = this.#peer.learn(line, nowMs)
     if (news === 'stale') return
@@ -292,11 +296,17 @@ export class Puncher {
     this.#sendCheck(session.endpoint, nowMs)
   }
 
-  #settleRival(rival: Rival, nowMs: number): void {
+  #settleRival({ endpoint, tag, sinceMs }: Rival, nowMs: number): void {
     const session = this.#session
-    if (!session?.tag || session.heardHereMs >= rival.sinceMs) return
-    if (sameBytes(session.tag, rival.tag)) this.#move(session, rival.endpoint, nowMs)
-    else this.#establish(rival.endpoint, rival.tag, nowMs)
+    if (!session?.tag || session.heardHereMs >= sinceMs) return
+    if (sameBytes(session.tag, tag)) return this.#move(session, endpoint, nowMs)
+    this.#goByShownKey()
+    if (this.#line?.isWanted) this.#line.knock(endpoint, tag, true, nowMs)
+    else this.#establish(endpoint, tag, nowMs)
+  }
+
+  #goByShownKey(): void {
+    if (this.#line) this.#line.peerKey = this.#shownKey
   }
 
   #establish(endpoint: Path, tag: Tag | undefined, nowMs: number): void {
@@ -325,6 +335,7 @@ export class Puncher {
     }
     this.#session = undefined
     this.#second.clear()
+    this.#goByShownKey()
     this.#state = nextState(this.#state, reason)
     this.#news.lost(reason)
     if (reason === 'left') return this.#candidates.rest()
