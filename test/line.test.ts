@@ -217,6 +217,21 @@ t.test('who has the name and the key of the peer, but not its secret half, gets 
   t.equal(alice.client.send('hello'), 'not-connected')
 })
 
+t.test('who answered a check and is gone before the line stands is not called for ever', async t => {
+  const stage = stageWith()
+  const hellosAtMs: number[] = []
+  overhear(stage.hostOf('alice'), bytes => {
+    if (decodePeerMessage(bytes)?.type === 'hello') hellosAtMs.push(stage.world.now())
+  })
+  stage.startClient('alice', 'bob', { identity: smaller })
+  const bob = stage.startClient('bob', 'alice', { identity: { ...three, key: larger.key } })
+  stage.world.run(10_000)
+  bob.host.online = false
+  stage.world.run(3_600_000)
+  const lastMs = hellosAtMs.at(-1) ?? Infinity
+  t.ok(lastMs > 20_000 && lastMs <= 40_000, `the last one after ${lastMs} ms`)
+})
+
 t.test('either is started anew: a new line, in seconds, as the same peer', async t => {
   for (const [mine, theirs] of [
     [smaller, larger],

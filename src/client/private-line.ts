@@ -61,6 +61,8 @@ type Repeated = { readonly to: Path; nextMs: number; pauseMs: number }
 
 const firstPauseMs = 100
 const longestPauseMs = 1000
+/** After the last answer to a check: who is gone is not called for ever (safety.md rule 5). */
+const helloMs = 30_000
 /** Two reasons to say hello in one moment are one. */
 const spacingMs = 20
 const stuckMs = 5000
@@ -75,7 +77,7 @@ export class PrivateLine {
   #answered: Answered | undefined
   #up: Up | undefined
   #head: Uint8Array = none
-  #hello: Repeated | undefined
+  #hello: (Repeated & { readonly untilMs: number }) | undefined
   /** Says that we are there, until the peer says something: what was lost on the way would leave it waiting. */
   #greeting: (Repeated & { left: number }) | undefined
   /** When it is told that nothing comes of it; -Infinity: it was told. */
@@ -114,7 +116,7 @@ export class PrivateLine {
     if (confirmed && this.#stuckAtMs === Infinity) this.#stuckAtMs = nowMs + stuckMs
     if (!this.#begins(this.#theirs)) return
     if (!this.#asked || !sameBytes(this.#asked.tag, tag)) this.#ask(tag, this.#theirs)
-    if (confirmed) this.#hello = { to, nextMs: nowMs + firstPauseMs, pauseMs: firstPauseMs }
+    if (confirmed) this.#hello = { to, nextMs: nowMs + firstPauseMs, pauseMs: firstPauseMs, untilMs: nowMs + helloMs }
     const asked = this.#asked
     if (!asked || nowMs - (asked.sentMs.get(pathKey(to)) ?? -Infinity) < spacingMs) return
     if (asked.sentMs.size >= 64) asked.sentMs.clear()
@@ -155,6 +157,7 @@ export class PrivateLine {
     if (hello && this.#asked && nowMs >= hello.nextMs) {
       this.#options.send(this.#asked.bytes, hello.to)
       later(hello, nowMs)
+      if (hello.nextMs > hello.untilMs) this.#hello = undefined
     }
     const greeting = this.#greeting
     if (greeting && nowMs >= greeting.nextMs) {
