@@ -22,6 +22,7 @@ const stageWith = (link: Partial<LinkOptions> = {}, seed = 1): Stage => {
   return stage
 }
 
+const stranger: Endpoint = { address: '192.0.2.66', port: 6 }
 const textsOf = (client: StageClient): string[] => client.of('message').map(({ text }) => text)
 const placeOf = (host: SimHost): Endpoint => ({ address: host.addresses()[0] ?? '', port: 49_152 })
 
@@ -312,6 +313,22 @@ t.test('a NAT that forgets, on either side and on both: at most a second of sile
   }
 })
 
+t.test('a stranger who answers each hello first keeps nobody apart', async t => {
+  const stage = stageWith()
+  const forge = createForger(stage)
+  const hellos = new Set<string>()
+  overhear(stage.hostOf('alice'), bytes => {
+    const message = decodePeerMessage(bytes)
+    if (message?.type !== 'hello') return
+    hellos.add(Buffer.from(bytes).toString('hex'))
+    const welcome = { type: 'welcome', tag: message.from, noise: new Uint8Array(48).fill(9) } as const
+    forge(encodePeerMessage(welcome), stranger, placeOf(stage.hostOf('alice')))
+  })
+  const both = meet(stage, smaller, larger)
+  for (const client of both) t.match(client.of('connected'), [{ private: true }])
+  t.equal(hellos.size, 1, 'the same bytes each time')
+})
+
 t.test('hellos and welcomes of strangers, and of yesterday, change nothing', async t => {
   const stage = stageWith()
   const said: Uint8Array[] = []
@@ -328,7 +345,7 @@ t.test('hellos and welcomes of strangers, and of yesterday, change nothing', asy
       [bob, alice],
     ] as const) {
       forge(bytes, to(other), to(victim))
-      forge(bytes, { address: '192.0.2.66', port: 6 }, to(victim))
+      forge(bytes, stranger, to(victim))
       if (message.type !== 'hello') continue
       const noise = message.noise.map((byte, i) => (i === 40 ? byte ^ 1 : byte))
       forge(encodePeerMessage({ ...message, noise }), to(other), to(victim))

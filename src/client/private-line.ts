@@ -11,7 +11,7 @@ import {
   sealedHeadFor,
 } from '../dialects/phonebook/peer.ts'
 import { type Identity, publicKeysOf } from '../identity.ts'
-import { keyPairOf } from '../keys.ts'
+import { type KeyPair, keyLength, keyPairOf } from '../keys.ts'
 import { type HandshakeState, createHandshake } from '../noise/handshake-state.ts'
 import { type Transport, createTransport } from '../noise/transport.ts'
 import { encodeUtf8 } from '../utf8.ts'
@@ -45,7 +45,8 @@ export type Opened = Inner & {
 /** The handshake, of the side that begins it. */
 type Asked = {
   readonly tag: Tag
-  readonly state: HandshakeState
+  readonly e: KeyPair
+  state: HandshakeState
   readonly bytes: Uint8Array
   readonly sentMs: Map<string, number>
 }
@@ -184,8 +185,8 @@ export class PrivateLine {
     return at < 0 ? me < peer : (mine[at] ?? 0) < (theirs[at] ?? 0)
   }
 
-  #handshake(initiator: boolean, tag: Tag, theirs: Uint8Array): HandshakeState {
-    const { identity, me, peer, stage, psk, tag: ours, randomBytes } = this.#options
+  #handshake(initiator: boolean, tag: Tag, theirs: Uint8Array, e: KeyPair): HandshakeState {
+    const { identity, me, peer, stage, psk, tag: ours } = this.#options
     const [names, tags] = initiator
       ? [
           [me, peer],
@@ -200,18 +201,23 @@ export class PrivateLine {
       initiator,
       prologue: Uint8Array.from([...about, ...tags.flatMap(bytes => [...bytes])]),
       s: identity.line,
-      e: keyPairOf(randomBytes(32)),
+      e,
       rs: theirs,
       psk,
     })
   }
 
+  #ephemeral(): KeyPair {
+    return keyPairOf(this.#options.randomBytes(keyLength))
+  }
+
   #ask(tag: Tag, theirs: Uint8Array): void {
-    const state = this.#handshake(true, tag, theirs)
+    const e = this.#ephemeral()
+    const state = this.#handshake(true, tag, theirs, e)
     const noise = state.writeMessage(none)
     const bytes = noise && encodePeerMessage({ type: 'hello', tag, from: this.#options.tag, noise })
     this.#hello = undefined
-    this.#asked = bytes && { tag, state, bytes, sentMs: new Map() }
+    this.#asked = bytes && { tag, e, state, bytes, sentMs: new Map() }
   }
 
   /**
@@ -225,7 +231,7 @@ export class PrivateLine {
       this.#options.send(known.bytes, from)
       return undefined
     }
-    const state = this.#handshake(false, tag, this.#theirs)
+    const state = this.#handshake(false, tag, this.#theirs, this.#ephemeral())
     const answer = state.readMessage(noise) && state.writeMessage(none)
     const keys = state.keys()
     if (!answer || !keys) return undefined
@@ -240,13 +246,12 @@ export class PrivateLine {
 
   #welcome(noise: Uint8Array, from: Path, nowMs: number): Opened | undefined {
     const asked = this.#asked
-    if (!asked) return undefined
+    if (!asked || !this.#theirs) return undefined
     const keys = asked.state.readMessage(noise) && asked.state.keys()
     if (!keys) {
-      // A handshake that has failed is of no more use: somebody knows our tag, and not the peer's key.
-      const hello = this.#hello
-      if (this.#theirs) this.#ask(asked.tag, this.#theirs)
-      this.#hello = hello
+      // Of somebody who knows our tag, and not the peer's key. What failed is of no more use; the peer's answer may be on its way.
+      asked.state = this.#handshake(true, asked.tag, this.#theirs, asked.e)
+      asked.state.writeMessage(none)
       return undefined
     }
     this.#rise({ tag: asked.tag, transport: createTransport(keys) })
