@@ -329,6 +329,47 @@ t.test('a stranger who answers each hello first keeps nobody apart', async t => 
   t.equal(hellos.size, 1, 'the same bytes each time')
 })
 
+t.test('an old hello said again is nobody, and keeps nobody out', async t => {
+  for (const [story, leaves, again] of [
+    ['after a goodbye', true, false],
+    ['after a goodbye, while it comes back', true, true],
+    ['after a silent end, while it comes back', false, true],
+  ] as const) {
+    const stage = stageWith()
+    const forge = createForger(stage)
+    const hellos: Uint8Array[] = []
+    const sayAgain = (): void => forge(hellos[0] ?? words(''), stranger, placeOf(stage.hostOf('alice')))
+    const alice = stage.startClient('alice', 'bob', { identity: larger })
+    let runs = 0
+    const run = (): StageClient => {
+      const on = stage.hostOf(`bob ${++runs}`)
+      overhear(on, bytes => {
+        if (decodePeerMessage(bytes)?.type !== 'hello') return
+        hellos.push(bytes.slice())
+        // Behind the new one, and before what is sealed.
+        if (again && runs === 3) stage.world.after(10, sayAgain)
+      })
+      const bob = stage.startClient('bob', 'alice', { identity: smaller, on })
+      stage.world.run(stage.world.now() + 3000)
+      return bob
+    }
+    for (const bob of [run(), run()]) {
+      if (leaves) bob.client.close()
+      else bob.host.online = false
+      stage.world.run(stage.world.now() + 20_000)
+    }
+    t.equal(alice.of('connected').length, 2, story)
+    sayAgain()
+    stage.world.run(stage.world.now() + 1000)
+    t.equal(alice.of('connected').length, 2, story)
+    const bob = run()
+    bob.client.send('back')
+    alice.client.send('hello')
+    stage.world.run(stage.world.now() + 1000)
+    t.same([textsOf(alice), textsOf(bob)], [['back'], ['hello']], story)
+  }
+})
+
 t.test('hellos and welcomes of strangers, and of yesterday, change nothing', async t => {
   const stage = stageWith()
   const said: Uint8Array[] = []

@@ -68,6 +68,8 @@ const helloMs = 30_000
 const spacingMs = 20
 const stuckMs = 5000
 const mostGreetings = 8
+/** Lines that wait for a first message: one is the peer's, others may be old hellos said again. */
+const mostAnswered = 4
 const none = new Uint8Array()
 
 export class PrivateLine {
@@ -75,16 +77,16 @@ export class PrivateLine {
   #peerKey: string | undefined
   #theirs: Uint8Array | undefined
   #asked: Asked | undefined
-  #answered: Answered | undefined
+  /** The latest ones; one of them may be what is up. */
+  #answered: readonly Answered[] = []
   #up: Up | undefined
+  #wasUp = false
   #head: Uint8Array = none
   #hello: (Repeated & { readonly untilMs: number }) | undefined
   /** Says that we are there, until the peer says something: what was lost on the way would leave it waiting. */
   #greeting: (Repeated & { left: number }) | undefined
   /** When it is told that nothing comes of it; -Infinity: it was told. */
   #stuckAtMs = Infinity
-  /** The tag of a peer that has said goodbye: what it said before may still come. */
-  #gone: Tag | undefined
 
   constructor(options: PrivateLineOptions) {
     this.#options = options
@@ -129,7 +131,6 @@ export class PrivateLine {
     if (!sameBytes(message.tag, this.#options.tag)) return undefined
     switch (message.type) {
       case 'hello':
-        if (this.#gone && sameBytes(message.from, this.#gone)) return undefined
         return this.#answer(message.from, message.noise, from)
       case 'welcome':
         return this.#welcome(message.noise, from, nowMs)
@@ -144,12 +145,12 @@ export class PrivateLine {
 
   /** The peer has said goodbye; should it come back, it begins anew. */
   leave(): void {
-    this.#gone = this.#up?.tag
     this.#forget()
   }
 
   #forget(): void {
-    this.#asked = this.#answered = this.#up = this.#hello = this.#greeting = undefined
+    this.#asked = this.#up = this.#hello = this.#greeting = undefined
+    this.#answered = []
     this.#stuckAtMs = Infinity
   }
 
@@ -221,13 +222,13 @@ export class PrivateLine {
   }
 
   /**
-   * The first hello that holds makes the line: it has our tag in it, so something of ours has arrived. Where there is one, it
-   * makes another one only with the first message that was sealed on it: an old hello may be said again by anybody.
+   * The first hello that holds makes the line: it has our tag in it, so something of ours has arrived. From then on one makes
+   * another line only with the first message that is sealed on it: an old hello may be said again by anybody.
    */
   #answer(tag: Tag, noise: Uint8Array, from: Path): Opened | undefined {
     if (!this.#theirs || this.#begins(this.#theirs)) return undefined
-    const known = this.#answered
-    if (known && sameBytes(known.to, noise) && sameBytes(known.tag, tag)) {
+    const known = this.#answered.find(({ to, tag: its }) => sameBytes(to, noise) && sameBytes(its, tag))
+    if (known) {
       this.#options.send(known.bytes, from)
       return undefined
     }
@@ -237,9 +238,9 @@ export class PrivateLine {
     if (!answer || !keys) return undefined
     const bytes = encodePeerMessage({ type: 'welcome', tag, noise: answer })
     const answered = { to: noise, bytes, tag, transport: createTransport(keys) }
-    this.#answered = answered
+    this.#answered = [...this.#answered, answered].slice(-mostAnswered)
     this.#options.send(bytes, from)
-    if (this.#up) return undefined
+    if (this.#wasUp) return undefined
     this.#rise(answered)
     return { type: 'keepalive', payload: none, tag, isNewest: true }
   }
@@ -261,11 +262,17 @@ export class PrivateLine {
   }
 
   #open(bytes: Uint8Array): Opened | undefined {
-    const line = this.#openBy(this.#up, bytes)
-    if (line || this.#answered?.transport === this.#up?.transport) return line
-    const opened = this.#openBy(this.#answered, bytes)
-    if (opened && this.#answered) this.#rise(this.#answered)
-    return opened
+    const up = this.#up
+    const opened = this.#openBy(up, bytes)
+    if (opened) return opened
+    for (const answered of this.#answered) {
+      const first = answered.transport === up?.transport ? undefined : this.#openBy(answered, bytes)
+      if (!first) continue
+      this.#answered = [answered]
+      this.#rise(answered)
+      return first
+    }
+    return undefined
   }
 
   #openBy(line: Up | undefined, bytes: Uint8Array): Opened | undefined {
@@ -281,6 +288,7 @@ export class PrivateLine {
 
   #rise({ tag, transport }: Up): void {
     this.#up = { tag, transport }
+    this.#wasUp = true
     this.#head = sealedHeadFor(tag)
     this.#stuckAtMs = Infinity
   }
