@@ -329,6 +329,20 @@ t.test('a stranger who answers each hello first keeps nobody apart', async t => 
   t.equal(hellos.size, 1, 'the same bytes each time')
 })
 
+t.test('a stranger who sends checks in the name of the peer, each with another tag, keeps nobody apart', async t => {
+  const stage = stageWith({ latencyMs: 40 })
+  const forge = createForger(stage)
+  const [alice, bob] = ['alice', 'bob'].map(name => placeOf(stage.hostOf(name))) as [Endpoint, Endpoint]
+  const random = stage.hostOf('stranger')
+  const check = (): void => {
+    const [transaction, tag] = [random.randomBytes(12), random.randomBytes(8)]
+    forge(encodePeerMessage({ type: 'check', transaction, tag, pair: '', from: 'bob', to: 'alice' }), bob, alice)
+    stage.world.after(50, check)
+  }
+  check()
+  for (const client of meet(stage, smaller, larger)) t.match(client.of('connected'), [{ private: true }])
+})
+
 t.test('an old hello said again is nobody, and keeps nobody out', async t => {
   for (const [story, leaves, again] of [
     ['after a goodbye', true, false],

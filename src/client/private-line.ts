@@ -47,6 +47,8 @@ type Asked = {
   readonly tag: Tag
   readonly e: KeyPair
   state: HandshakeState
+  /** The peer has answered a check of ours with this tag. */
+  isConfirmed: boolean
   readonly bytes: Uint8Array
   readonly sentMs: Map<string, number>
 }
@@ -118,9 +120,13 @@ export class PrivateLine {
     if (!this.#theirs || this.isUp(tag)) return
     if (confirmed && this.#stuckAtMs === Infinity) this.#stuckAtMs = nowMs + stuckMs
     if (!this.#begins(this.#theirs)) return
-    if (!this.#asked || !sameBytes(this.#asked.tag, tag)) this.#ask(tag, this.#theirs)
-    if (confirmed) this.#hello = { to, nextMs: nowMs + firstPauseMs, pauseMs: firstPauseMs, untilMs: nowMs + helloMs }
+    const isSame = this.#asked !== undefined && sameBytes(this.#asked.tag, tag)
+    // Anybody can forge a check with a tag of his own; the answer to a check of ours is the peer's.
+    if (!isSame && !confirmed && this.#asked?.isConfirmed) return
+    if (!isSame) this.#ask(tag, this.#theirs)
     const asked = this.#asked
+    if (confirmed) this.#hello = { to, nextMs: nowMs + firstPauseMs, pauseMs: firstPauseMs, untilMs: nowMs + helloMs }
+    if (asked && confirmed) asked.isConfirmed = true
     if (!asked || nowMs - (asked.sentMs.get(pathKey(to)) ?? -Infinity) < spacingMs) return
     if (asked.sentMs.size >= 64) asked.sentMs.clear()
     asked.sentMs.set(pathKey(to), nowMs)
@@ -218,7 +224,7 @@ export class PrivateLine {
     const noise = state.writeMessage(none)
     const bytes = noise && encodePeerMessage({ type: 'hello', tag, from: this.#options.tag, noise })
     this.#hello = undefined
-    this.#asked = bytes && { tag, e, state, bytes, sentMs: new Map() }
+    this.#asked = bytes && { tag, e, state, isConfirmed: false, bytes, sentMs: new Map() }
   }
 
   /**
