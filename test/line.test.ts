@@ -166,6 +166,25 @@ t.test('a phonebook that shows the right key on the line of an older program get
   }
 })
 
+t.test('a client gives up for the key that the phonebook shows then, not for one that it showed once', async t => {
+  const rows = [
+    [[three, two], 'peer-unreached'],
+    [[two, three], 'identity-refused'],
+  ] as const
+  for (const [shown, reason] of rows) {
+    const stage = stageWith()
+    const alice = stage.startClient('alice', 'bob', { identity: one, knownKey: two.key, timeoutMs: 8000 })
+    const forge = createForger(stage)
+    for (const [i, { key }] of shown.entries()) {
+      stage.world.run(1000 * (i + 1))
+      forge(words(`1,2,bob,192.0.2.${i + 1},9,v=2,ok=1,key=${key}\n`), serverEndpoint, placeOf(alice.host))
+    }
+    stage.world.run(10_000)
+    t.equal(alice.of('key-refused').length, 1)
+    t.equal(alice.first('failed').reason, reason)
+  }
+})
+
 t.test('who takes the name of a peer without a key, and has one, does not get into its talk', async t => {
   for (const [mine, theirs] of [
     [smaller, larger],

@@ -17,7 +17,7 @@ import { type Path, pathVia, samePath } from './paths.ts'
 import { type Opened, PrivateLine, type PrivateLineOptions } from './private-line.ts'
 import { type Rival, SecondPath, type Tagged, rivalMs } from './second-path.ts'
 import { targetsOf } from './targets.ts'
-import { Trust, type TrustOptions } from './trust.ts'
+import { type KeyProblem, Trust, type TrustOptions } from './trust.ts'
 import { Voice } from './voice.ts'
 
 export type PuncherOptions = NewsOptions & {
@@ -75,6 +75,11 @@ export class Puncher {
 
   get endpoints(): Endpoint[] {
     return this.#candidates.all().map(({ endpoint }) => endpoint)
+  }
+
+  /** Why nothing comes of the entry that the phonebook shows now, if its key is to blame. */
+  get refusedKey(): KeyProblem | undefined {
+    return this.#trust.refused
   }
 
   /** A phonebook entry of the peer. `mapped`: where the server sees us. */
