@@ -1,6 +1,6 @@
 // Identities and known peers as files: made once, never lost, never believed when somebody else could have written them.
 import { chmodSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import t from 'tap'
 import { type Loaded, identityPath, loadIdentity } from '../src/cli/identity.ts'
 import { openKnownPeers } from '../src/cli/known-peers.ts'
@@ -119,6 +119,23 @@ t.test('of two programs that make one at once, the quicker one has made it', asy
   t.ok(writeOwn(path, 'third', 'replace'))
   t.equal(readFileSync(path, 'utf8'), 'third')
   t.same(readdirSync(join(path, '..')), ['alice'])
+})
+
+t.test('whoever may put files beside a new identity does not get its keys', async t => {
+  const directory = t.testdir()
+  const path = join(directory, 'mine')
+  const trap = `${path}.${process.pid}.tmp`
+  writeFileSync(trap, '', { mode: 0o666 })
+  load(path, 'alice')
+  t.equal(readFileSync(trap, 'utf8'), '')
+  t.equal(modeOf(path), '600')
+  t.same(readdirSync(directory).sort(), ['mine', basename(trap)])
+})
+
+t.test('what can not be written leaves nothing behind', async t => {
+  const directory = t.testdir({ taken: { by: 'a directory' } })
+  t.throws(() => writeOwn(join(directory, 'taken'), 'text', 'replace'))
+  t.same(readdirSync(directory), ['taken'])
 })
 
 t.test('known peers: a line each, remembered once, forgotten on request', async t => {
