@@ -3,7 +3,7 @@ import { chmodSync, readFileSync, readdirSync, statSync, writeFileSync } from 'n
 import { basename, join } from 'node:path'
 import t from 'tap'
 import { type Loaded, identityPath, loadIdentity } from '../src/cli/identity.ts'
-import { openKnownPeers } from '../src/cli/known-peers.ts'
+import { type PeerPlace, openKnownPeers } from '../src/cli/known-peers.ts'
 import { stateDirectory, writeOwn } from '../src/cli/state-files.ts'
 import { fingerprintOf, identityOf, is64Bytes, publicKeysOf } from '../src/identity.ts'
 import { isSignedBy } from '../src/keys.ts'
@@ -163,6 +163,17 @@ t.test('known peers: a line each, remembered once, forgotten on request', async 
   t.equal(known.keyOf({ ...bob, peer: 'carol' }), key(4))
   t.match(readFileSync(path, 'utf8'), /^# by hand\n/)
   t.same(known.forget('bob'), [])
+})
+
+t.test('a last line that was left open by hand is not run into', async t => {
+  const path = join(t.testdir(), 'known-peers')
+  const known = openKnownPeers(path)
+  const [bob, carol] = ['bob', 'carol'].map(peer => ({ server: 's:1', stage: '', peer })) as [PeerPlace, PeerPlace]
+  known.remember(bob, key(1))
+  writeFileSync(path, readFileSync(path, 'utf8').trimEnd())
+  known.remember(carol, key(2))
+  t.same([known.keyOf(bob), known.keyOf(carol)], [key(1), key(2)])
+  t.equal(readFileSync(path, 'utf8').split('\n').length, 3)
 })
 
 t.test('known peers that others could have changed, or that are broken, are not believed', async t => {
