@@ -33,6 +33,11 @@ t.test('two meet in private, know each other from then on, and a new key is refu
     t.match(program.stdout, /is private, by the key SHA256:[\w-]{43}\.\n/, 'known by now')
   }
 
+  // Met in private once, met in private or not at all.
+  const anonymous = client(state, port, 'alice', 'bob', '--anonymous', '--timeout', '5')
+  t.equal(await anonymous.ended(), 8)
+  t.match(anonymous.stderr, /bob was met with the key SHA256:[\w-]{43}, .*: test-client --forget bob\n$/)
+
   // Bob has lost his key. The server forgets his name in a second, so that he can have it with another one.
   rmSync(join(state, 'stage-manager', 'identities', 'bob.identity'))
   const stranger = client(state, port, 'bob', 'alice', '-q')
