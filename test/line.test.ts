@@ -139,6 +139,10 @@ t.test('towards a peer without a key it is plain, and says so; where that is not
     t.equal(connected ? (connected.private ? 'private' : 'plain') : (refused?.why ?? 'nobody'), expected, story)
     t.same(said, connected ? ['hello'] : [], story)
     t.ok(alice.of('key-refused').length <= 1, 'said once')
+    if (refused) {
+      stage.world.run(40_000)
+      t.same(alice.of('waiting'), [], 'nor said to be missing in the phonebook')
+    }
     if (expected === 'changed') {
       t.match(refused, { was: fingerprintOf(three.key), now: fingerprintOf(two.key) }, 'both fingerprints')
       t.same(alice.of('check-sent'), [], 'and nothing was sent there')
