@@ -230,7 +230,8 @@ export const connect = (host: Host, options: ClientOptions): Client => {
   const whatFor = (): Waiting | undefined => {
     if (!registrar.answered || registrar.misses > 2) return { on: 'server', servers: registrar.servers }
     if (puncher.state === 'punching') return { on: 'punch', endpoints: puncher.endpoints, heard: puncher.heard }
-    if (puncher.refusedKey) return undefined // it is there, and what is to be said of it was said
+    // What is to be said of these was said, and the phonebook has the peer, or is not shown to us.
+    if (registrar.taken || puncher.refusedKey) return undefined
     const there = view.names().filter(other => other !== name && other !== peer)
     const near = nearest(peer, there)
     return {
