@@ -54,6 +54,24 @@ t.test('two meet in private, know each other from then on, and a new key is refu
   stranger.kill()
 })
 
+t.test('each side prints both fingerprints at the first meeting, whether or not the server knows owners', async t => {
+  for (const options of [[], ['--classic']]) {
+    const { port } = await startServer(['-q', ...options])
+    const state = home()
+    const meet = ['--exit-on-connect', '--timeout', '10']
+    const both = [client(state, port, 'alice', 'bob', ...meet), client(state, port, 'bob', 'alice', ...meet)]
+    const prints = []
+    for (const program of both) {
+      t.equal(await program.ended(), 0)
+      const theirs = /The line to \w+ is private, by the key (SHA256:[\w-]{43})/.exec(program.stdout)?.[1]
+      prints.push([theirs, / knows us by the key (SHA256:[\w-]{43})\.\n/.exec(program.stdout)?.[1]])
+    }
+    const [alice = [], bob = []] = prints
+    t.ok(alice.every(Boolean))
+    t.same(alice, bob.toReversed())
+  }
+})
+
 t.test('a server that gives a name and takes it, and moves the peer to and fro, is told of in a few lines', async t => {
   const server = createSocket('udp4').bind(0, '127.0.0.1')
   await once(server, 'listening')

@@ -75,6 +75,7 @@ export const talk = (options: TalkOptions): Promise<number> =>
     const transcript = createClientTranscript({
       name,
       port,
+      ownKey: options.identity?.key,
       isKnown: () => met,
       line: terminal.line,
       note: terminal.note,
