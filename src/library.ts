@@ -72,7 +72,7 @@ const mostUnread = 1024
 
 /**
  * Resolves when the two talk directly. Rejects with a StageError: `name-refused`, `unknown-host`, `server-unreachable`,
- * `peer-absent` or `peer-unreached` (these after `timeoutMs`), or `interrupted` by the signal.
+ * `peer-absent`, `peer-unreached` or `identity-refused` (these after `timeoutMs`), or `interrupted` by the signal.
  */
 export const connect = ({ signal, host = createNodeHost(), onEvent, ...options }: ConnectOptions): Promise<Session> =>
   new Promise((resolve, reject) => {

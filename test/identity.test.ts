@@ -1,9 +1,9 @@
 // Identities and known peers as files: made once, never lost, never believed when somebody else could have written them.
 import { chmodSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import t from 'tap'
 import { type Loaded, identityPath, loadIdentity } from '../src/cli/identity.ts'
-import { openKnownPeers } from '../src/cli/known-peers.ts'
+import { type PeerPlace, openKnownPeers } from '../src/cli/known-peers.ts'
 import { stateDirectory, writeOwn } from '../src/cli/state-files.ts'
 import { fingerprintOf, identityOf, is64Bytes, publicKeysOf } from '../src/identity.ts'
 import { isSignedBy } from '../src/keys.ts'
@@ -121,6 +121,23 @@ t.test('of two programs that make one at once, the quicker one has made it', asy
   t.same(readdirSync(join(path, '..')), ['alice'])
 })
 
+t.test('whoever may put files beside a new identity does not get its keys', async t => {
+  const directory = t.testdir()
+  const path = join(directory, 'mine')
+  const trap = `${path}.${process.pid}.tmp`
+  writeFileSync(trap, '', { mode: 0o666 })
+  load(path, 'alice')
+  t.equal(readFileSync(trap, 'utf8'), '')
+  t.equal(modeOf(path), '600')
+  t.same(readdirSync(directory).sort(), ['mine', basename(trap)])
+})
+
+t.test('what can not be written leaves nothing behind', async t => {
+  const directory = t.testdir({ taken: { by: 'a directory' } })
+  t.throws(() => writeOwn(join(directory, 'taken'), 'text', 'replace'))
+  t.same(readdirSync(directory), ['taken'])
+})
+
 t.test('known peers: a line each, remembered once, forgotten on request', async t => {
   const path = join(t.testdir(), 'state', 'known-peers')
   const known = openKnownPeers(path)
@@ -146,6 +163,17 @@ t.test('known peers: a line each, remembered once, forgotten on request', async 
   t.equal(known.keyOf({ ...bob, peer: 'carol' }), key(4))
   t.match(readFileSync(path, 'utf8'), /^# by hand\n/)
   t.same(known.forget('bob'), [])
+})
+
+t.test('a last line that was left open by hand is not run into', async t => {
+  const path = join(t.testdir(), 'known-peers')
+  const known = openKnownPeers(path)
+  const [bob, carol] = ['bob', 'carol'].map(peer => ({ server: 's:1', stage: '', peer })) as [PeerPlace, PeerPlace]
+  known.remember(bob, key(1))
+  writeFileSync(path, readFileSync(path, 'utf8').trimEnd())
+  known.remember(carol, key(2))
+  t.same([known.keyOf(bob), known.keyOf(carol)], [key(1), key(2)])
+  t.equal(readFileSync(path, 'utf8').split('\n').length, 3)
 })
 
 t.test('known peers that others could have changed, or that are broken, are not believed', async t => {

@@ -1,11 +1,13 @@
 // The private line between two production clients in a world: when it stands, what is seen of it from outside, what loss, restarts,
 // moves and enemies do to it, and whom it is refused to.
 import t from 'tap'
-import { decodePeerMessage, encodePeerMessage, longestPayload } from '../src/dialects/phonebook/peer.ts'
+import { decodePeerMessage, directMessage, encodePeerMessage, longestPayload } from '../src/dialects/phonebook/peer.ts'
+import type { Endpoint } from '../src/endpoint.ts'
 import { fingerprintOf, identityOf } from '../src/identity.ts'
 import { createForger, overhear, serverEndpoint, words } from '../src/lab/forger.ts'
 import { behindForgetfulNat } from '../src/lab/rebinding.ts'
 import { type Stage, type StageClient, createStage } from '../src/lab/stage.ts'
+import type { SimHost } from '../src/sim/host.ts'
 import type { LinkOptions } from '../src/sim/link.ts'
 
 const who = (n: number) => identityOf(new Uint8Array(64).fill(n))
@@ -20,7 +22,9 @@ const stageWith = (link: Partial<LinkOptions> = {}, seed = 1): Stage => {
   return stage
 }
 
+const stranger: Endpoint = { address: '192.0.2.66', port: 6 }
 const textsOf = (client: StageClient): string[] => client.of('message').map(({ text }) => text)
+const placeOf = (host: SimHost): Endpoint => ({ address: host.addresses()[0] ?? '', port: 49_152 })
 
 const meet = (stage: Stage, mine = one, theirs = two): [StageClient, StageClient] => {
   const alice = stage.startClient('alice', 'bob', { identity: mine })
@@ -122,19 +126,21 @@ t.test('towards a peer without a key it is plain, and says so; where that is not
   for (const [story, mine, theirs, expected] of rows) {
     const stage = stageWith()
     const alice = stage.startClient('alice', 'bob', mine)
-    const said: string[] = []
-    overhear(stage.hostOf('bob'), () => {})
     stage.world.run(100)
     const bob = stage.startClient('bob', 'alice', theirs)
     stage.world.run(4000)
     alice.client.send('hello')
     stage.world.run(5000)
-    said.push(...textsOf(bob))
+    const said = textsOf(bob)
     const [connected] = alice.of('connected')
     const [refused] = alice.of('key-refused')
     t.equal(connected ? (connected.private ? 'private' : 'plain') : (refused?.why ?? 'nobody'), expected, story)
     t.same(said, connected ? ['hello'] : [], story)
     t.ok(alice.of('key-refused').length <= 1, 'said once')
+    if (refused) {
+      stage.world.run(40_000)
+      t.same(alice.of('waiting'), [], 'nor said to be missing in the phonebook')
+    }
     if (expected === 'changed') {
       t.match(refused, { was: fingerprintOf(three.key), now: fingerprintOf(two.key) }, 'both fingerprints')
       t.same(alice.of('check-sent'), [], 'and nothing was sent there')
@@ -143,12 +149,73 @@ t.test('towards a peer without a key it is plain, and says so; where that is not
   t.throws(() => stageWith().startClient('alice', 'bob', { requireEncryption: true }), { code: 'usage' })
 })
 
+t.test('a phonebook that shows the right key on the line of an older program gets no plain text', async t => {
+  for (const [options, why] of [
+    [{ requireEncryption: true }, 'missing'],
+    [{ knownKey: two.key }, 'vanished'],
+  ] as const) {
+    const stage = stageWith()
+    const alice = stage.startClient('alice', 'bob', { identity: one, ...options })
+    const forge = createForger(stage)
+    const there = { address: '192.0.2.66', port: 9999 }
+    stage.world.run(1000)
+    forge(words(`1,2,bob,${there.address},${there.port},key=${two.key}\n`), serverEndpoint, placeOf(alice.host))
+    stage.world.run(1500)
+    forge(words(directMessage('bob', 'alice')), there, placeOf(alice.host))
+    stage.world.run(3000)
+    t.same(alice.of('connected'), [])
+    t.equal(alice.first('key-refused').why, why)
+  }
+})
+
+t.test('a client gives up for the key that the phonebook shows then, not for one that it showed once', async t => {
+  const rows = [
+    [[three, two], 'peer-unreached'],
+    [[two, three], 'identity-refused'],
+  ] as const
+  for (const [shown, reason] of rows) {
+    const stage = stageWith()
+    const alice = stage.startClient('alice', 'bob', { identity: one, knownKey: two.key, timeoutMs: 8000 })
+    const forge = createForger(stage)
+    for (const [i, { key }] of shown.entries()) {
+      stage.world.run(1000 * (i + 1))
+      forge(words(`1,2,bob,192.0.2.${i + 1},9,v=2,ok=1,key=${key}\n`), serverEndpoint, placeOf(alice.host))
+    }
+    stage.world.run(10_000)
+    t.equal(alice.of('key-refused').length, 1)
+    t.equal(alice.first('failed').reason, reason)
+  }
+})
+
+t.test('who takes the name of a peer without a key, and has one, does not get into its talk', async t => {
+  for (const [mine, theirs] of [
+    [smaller, larger],
+    [larger, smaller],
+  ] as const) {
+    const stage = stageWith()
+    const alice = stage.startClient('alice', 'bob', { identity: mine })
+    const bob = stage.startClient('bob', 'alice')
+    stage.world.run(3000)
+    const other = stage.startClient('bob', 'alice', { identity: theirs, on: stage.hostOf('other') })
+    const texts = Array.from({ length: 60 }, (_, i) => `${i}`)
+    for (const text of texts) {
+      alice.client.send(text)
+      bob.client.send(text)
+      stage.world.run(stage.world.now() + 500)
+    }
+    t.same([textsOf(alice), textsOf(bob), textsOf(other)], [texts, texts, []])
+    bob.host.online = false
+    stage.world.run(stage.world.now() + 20_000)
+    t.match(alice.of('connected').at(-1), { private: true, key: theirs.key }, 'but after it')
+  }
+})
+
 t.test('a phonebook that shows another key in mid-talk changes nothing', async t => {
   const stage = stageWith()
   const [alice, bob] = meet(stage)
   const forge = createForger(stage)
   for (const line of [`1,2,bob,192.0.2.66,9,v=2,ok=1,key=${three.key}\n`, '1,2,bob,192.0.2.66,9\n'])
-    forge(words(line), serverEndpoint, { address: alice.host.addresses()[0] ?? '', port: 49_152 })
+    forge(words(line), serverEndpoint, placeOf(alice.host))
   stage.world.run(stage.world.now() + 1000)
   t.same(
     alice.of('key-refused').map(({ why }) => why),
@@ -170,6 +237,21 @@ t.test('who has the name and the key of the peer, but not its secret half, gets 
   t.same(bob.of('connected'), [])
   t.equal(alice.of('line-stuck').length, 1)
   t.equal(alice.client.send('hello'), 'not-connected')
+})
+
+t.test('who answered a check and is gone before the line stands is not called for ever', async t => {
+  const stage = stageWith()
+  const hellosAtMs: number[] = []
+  overhear(stage.hostOf('alice'), bytes => {
+    if (decodePeerMessage(bytes)?.type === 'hello') hellosAtMs.push(stage.world.now())
+  })
+  stage.startClient('alice', 'bob', { identity: smaller })
+  const bob = stage.startClient('bob', 'alice', { identity: { ...three, key: larger.key } })
+  stage.world.run(10_000)
+  bob.host.online = false
+  stage.world.run(3_600_000)
+  const lastMs = hellosAtMs.at(-1) ?? Infinity
+  t.ok(lastMs > 20_000 && lastMs <= 40_000, `the last one after ${lastMs} ms`)
 })
 
 t.test('either is started anew: a new line, in seconds, as the same peer', async t => {
@@ -252,13 +334,84 @@ t.test('a NAT that forgets, on either side and on both: at most a second of sile
   }
 })
 
+t.test('a stranger who answers each hello first keeps nobody apart', async t => {
+  const stage = stageWith()
+  const forge = createForger(stage)
+  const hellos = new Set<string>()
+  overhear(stage.hostOf('alice'), bytes => {
+    const message = decodePeerMessage(bytes)
+    if (message?.type !== 'hello') return
+    hellos.add(Buffer.from(bytes).toString('hex'))
+    const welcome = { type: 'welcome', tag: message.from, noise: new Uint8Array(48).fill(9) } as const
+    forge(encodePeerMessage(welcome), stranger, placeOf(stage.hostOf('alice')))
+  })
+  const both = meet(stage, smaller, larger)
+  for (const client of both) t.match(client.of('connected'), [{ private: true }])
+  t.equal(hellos.size, 1, 'the same bytes each time')
+})
+
+t.test('a stranger who sends checks in the name of the peer, each with another tag, keeps nobody apart', async t => {
+  const stage = stageWith({ latencyMs: 40 })
+  const forge = createForger(stage)
+  const [alice, bob] = ['alice', 'bob'].map(name => placeOf(stage.hostOf(name))) as [Endpoint, Endpoint]
+  const random = stage.hostOf('stranger')
+  const check = (): void => {
+    const [transaction, tag] = [random.randomBytes(12), random.randomBytes(8)]
+    forge(encodePeerMessage({ type: 'check', transaction, tag, pair: '', from: 'bob', to: 'alice' }), bob, alice)
+    stage.world.after(50, check)
+  }
+  check()
+  for (const client of meet(stage, smaller, larger)) t.match(client.of('connected'), [{ private: true }])
+})
+
+t.test('an old hello said again is nobody, and keeps nobody out', async t => {
+  for (const [story, leaves, again] of [
+    ['after a goodbye', true, false],
+    ['after a goodbye, while it comes back', true, true],
+    ['after a silent end, while it comes back', false, true],
+  ] as const) {
+    const stage = stageWith()
+    const forge = createForger(stage)
+    const hellos: Uint8Array[] = []
+    const sayAgain = (): void => forge(hellos[0] ?? words(''), stranger, placeOf(stage.hostOf('alice')))
+    const alice = stage.startClient('alice', 'bob', { identity: larger })
+    let runs = 0
+    const run = (): StageClient => {
+      const on = stage.hostOf(`bob ${++runs}`)
+      overhear(on, bytes => {
+        if (decodePeerMessage(bytes)?.type !== 'hello') return
+        hellos.push(bytes.slice())
+        // Behind the new one, and before what is sealed.
+        if (again && runs === 3) stage.world.after(10, sayAgain)
+      })
+      const bob = stage.startClient('bob', 'alice', { identity: smaller, on })
+      stage.world.run(stage.world.now() + 3000)
+      return bob
+    }
+    for (const bob of [run(), run()]) {
+      if (leaves) bob.client.close()
+      else bob.host.online = false
+      stage.world.run(stage.world.now() + 20_000)
+    }
+    t.equal(alice.of('connected').length, 2, story)
+    sayAgain()
+    stage.world.run(stage.world.now() + 1000)
+    t.equal(alice.of('connected').length, 2, story)
+    const bob = run()
+    bob.client.send('back')
+    alice.client.send('hello')
+    stage.world.run(stage.world.now() + 1000)
+    t.same([textsOf(alice), textsOf(bob)], [['back'], ['hello']], story)
+  }
+})
+
 t.test('hellos and welcomes of strangers, and of yesterday, change nothing', async t => {
   const stage = stageWith()
   const said: Uint8Array[] = []
   for (const name of ['alice', 'bob']) overhear(stage.hostOf(name), bytes => void said.push(bytes.slice()))
   const [alice, bob] = meet(stage)
   const forge = createForger(stage)
-  const to = (client: StageClient) => ({ address: client.host.addresses()[0] ?? '', port: 49_152 })
+  const to = ({ host }: StageClient): Endpoint => placeOf(host)
   const before = [alice.of('connected').length, bob.of('connected').length]
   for (const bytes of said) {
     const message = decodePeerMessage(bytes)
@@ -268,7 +421,7 @@ t.test('hellos and welcomes of strangers, and of yesterday, change nothing', asy
       [bob, alice],
     ] as const) {
       forge(bytes, to(other), to(victim))
-      forge(bytes, { address: '192.0.2.66', port: 6 }, to(victim))
+      forge(bytes, stranger, to(victim))
       if (message.type !== 'hello') continue
       const noise = message.noise.map((byte, i) => (i === 40 ? byte ^ 1 : byte))
       forge(encodePeerMessage({ ...message, noise }), to(other), to(victim))

@@ -216,7 +216,7 @@ t.test(
     const bob = stage.startClient('bob', 'alice', { identity: theirs })
     const impostor = stage.startClient('alice', 'bob', {
       on: stage.world.host({ address: '192.0.2.1', name: 'impostor' }),
-      timeoutMs: 5000,
+      timeoutMs: 8000,
     })
     stage.world.run(10_000)
     t.match(alice.first('owned'), { name: 'alice' })
@@ -227,6 +227,7 @@ t.test(
     t.same(impostor.of('registered'), [])
     t.equal(impostor.of('name-taken').length, 1)
     t.match(impostor.first('failed'), { reason: 'name-refused' })
+    t.same(impostor.of('waiting'), [], 'whether bob is there it can not know')
     t.equal(server.phonebook.find('alice')?.endpoint.address, alice.host.addresses()[0])
   },
 )

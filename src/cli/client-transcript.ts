@@ -14,8 +14,11 @@ const mostInASecond = {
   refused: 1,
   'name-conflict': 1,
   'name-taken': 1,
+  owned: 1,
   'key-refused': 1,
   'line-stuck': 1,
+  plan: 4,
+  attempt: 4,
   registered: 4,
   moved: 4,
   located: 4,
@@ -26,6 +29,7 @@ const mostLocated = 64
 export type ClientTranscriptOptions = {
   readonly name: string
   readonly port: number
+  readonly ownKey?: string | undefined
   /** Whether the peer was met with this key before. */
   readonly isKnown: () => boolean
   /** Prints one line. */
@@ -90,7 +94,11 @@ export const createClientTranscript = (options: ClientTranscriptOptions): ((even
         const form = event.form === 'text' ? ', in plain text as the older programs do' : ''
         const time = `${event.elapsedMs < 100 ? event.elapsedMs.toFixed(1) : Math.round(event.elapsedMs)} ms`
         line(colors.green(`Connected to ${visible(event.peer)} at ${where(event.endpoint)} after ${time}${form}.`))
-        return line(privacyText(event, options.isKnown()))
+        line(privacyText(event, options.isKnown()))
+        // To be compared by whoever wants to be sure; where the server knows no owners, nothing else says ours.
+        if (event.private && options.ownKey !== undefined && !options.isKnown())
+          line(`${visible(event.peer)} knows us by the key ${fingerprintOf(options.ownKey)}.`)
+        return
       }
       case 'key-refused':
         return note(colors.red(keyProblemText(event, visible(event.peer))))

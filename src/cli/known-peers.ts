@@ -41,8 +41,9 @@ export const openKnownPeers = (path = join(stateDirectory(), 'known-peers')): Kn
     remember(place, key) {
       if (find(place)) return
       mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+      const gap = read(path).at(-1)?.text === '' ? '' : '\n' // whoever wrote by hand may have left the last line open
       // One short write at the end: two programs that do this at once don't lose each other's line.
-      appendFileSync(path, `${placeOf(place)} ${place.peer} ${key}\n`, { mode: 0o600 })
+      appendFileSync(path, `${gap}${placeOf(place)} ${place.peer} ${key}\n`, { mode: 0o600 })
     },
     forget(peer) {
       const lines = read(path)

@@ -1,6 +1,7 @@
 // Where the programs keep what has to outlive them: secrets and what is known of peers, readable for their owner alone. Nothing
 // that stands there is ever overwritten by half, and what can't be read is left as it is.
-import { linkSync, mkdirSync, readFileSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, isAbsolute, join } from 'node:path'
 import { StageError, codeOf } from '../errors.ts'
@@ -38,9 +39,10 @@ export const readOwn = (path: string, kind: 'secret' | 'public'): string | undef
  */
 export const writeOwn = (path: string, text: string, how: 'new' | 'replace'): boolean => {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-  const temporary = `${path}.${process.pid}.tmp`
-  writeFileSync(temporary, text, { mode: 0o600, flag: 'w', flush: true })
+  // No name that somebody else could foresee, and put a file or a link there that is open to him: a secret goes in.
+  const temporary = `${path}.${randomBytes(8).toString('hex')}.tmp`
   try {
+    writeFileSync(temporary, text, { mode: 0o600, flag: 'wx', flush: true })
     if (how === 'replace') renameSync(temporary, path)
     else linkSync(temporary, path)
     return true
@@ -48,7 +50,7 @@ export const writeOwn = (path: string, text: string, how: 'new' | 'replace'): bo
     if (codeOf(error) === 'EEXIST') return false
     throw error
   } finally {
-    if (how === 'new') unlinkSync(temporary)
+    rmSync(temporary, { force: true })
   }
 }
 

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import debug from 'debug'
 import colors from 'picocolors'
 import { StageError, codeOf } from '../errors.ts'
-import type { Identity } from '../identity.ts'
+import { type Identity, fingerprintOf } from '../identity.ts'
 import { createNodeHost } from '../host/node.ts'
 import { privateStage } from '../stage-secret.ts'
 import { directMessage } from '../dialects/phonebook/peer.ts'
@@ -16,6 +16,7 @@ import { eventToJson, lostToJson } from './json.ts'
 import { openKnownPeers } from './known-peers.ts'
 import { createOutput } from './output.ts'
 import { pacingMs, pieces } from './pieces.ts'
+import { refused } from './state-files.ts'
 import { suspect, suspicion } from './suspect.ts'
 import { createTerminal } from './terminal.ts'
 import { openTrace } from './trace-file.ts'
@@ -50,6 +51,10 @@ const lingerMs = 1000
 const flushMs = 500
 const log = debug('stage:client')
 
+const keylessText = (peer: string, key: string): string =>
+  `${peer} was met with the key ${fingerprintOf(key)}, and without one of ours the line can't be private: ` +
+  `leave out --anonymous, give --identity FILE, or forget its key: test-client --forget ${peer}`
+
 /** Resolves with the exit code. */
 export const talk = (options: TalkOptions): Promise<number> =>
   new Promise((resolve, reject) => {
@@ -70,6 +75,7 @@ export const talk = (options: TalkOptions): Promise<number> =>
     const transcript = createClientTranscript({
       name,
       port,
+      ownKey: options.identity?.key,
       isKnown: () => met,
       line: terminal.line,
       note: terminal.note,
@@ -77,12 +83,12 @@ export const talk = (options: TalkOptions): Promise<number> =>
       explain: options.explain,
       now: () => host.now(),
     })
-    // Who goes without a key can't hold others to theirs.
-    const peers = options.identity && openKnownPeers()
+    const peers = openKnownPeers()
     const wireStage =
       options.stageSecret === undefined ? options.stage : privateStage(options.stageSecret, options.stage).wireName
     const place = { server: `${options.server}:${port}`, stage: wireStage, peer: options.peer.normalize('NFC') }
-    const knownKey = peers?.keyOf(place)
+    const knownKey = peers.keyOf(place)
+    if (knownKey !== undefined && !options.identity) throw refused(keylessText(visible(place.peer), knownKey))
     let met = knownKey !== undefined
     const startedMs = host.now()
     let client: Client | undefined
@@ -133,7 +139,7 @@ export const talk = (options: TalkOptions): Promise<number> =>
     const remember = (key: string): void => {
       met = true
       try {
-        peers?.remember(place, key)
+        peers.remember(place, key)
       } catch (error) {
         terminal.note(`The key of ${visible(options.peer)} can't be remembered (${codeOf(error)}).`)
       }

@@ -22,7 +22,6 @@ import { Puncher } from './puncher.ts'
 import { Registrar } from './registrar.ts'
 import { createSockets } from './sockets.ts'
 import { StageView } from './stage-view.ts'
-import type { KeyProblem } from './trust.ts'
 import { watchWaiting } from './waiting.ts'
 
 export type ClientOptions = {
@@ -95,7 +94,6 @@ export const connect = (host: Host, options: ClientOptions): Client => {
   /** When the server last said unasked that the peer has registered. */
   let peerSeenMs = -Infinity
   let looksLike: Door | undefined
-  let refusedKey: KeyProblem | undefined
 
   const hosts = (): Endpoint[] => {
     // A server on loopback has its clients on the same machine, where the address that it sees is the one to use.
@@ -163,7 +161,6 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     if (closed) return
     onEvent(event)
     if (closed) return // by whoever listens
-    if (event.event === 'key-refused') refusedKey = event
     if (event.event === 'quiet') registrar.renew(host.now())
     if (event.event === 'name-conflict') nameTaken = true
     if (event.event === 'connected') {
@@ -234,6 +231,8 @@ export const connect = (host: Host, options: ClientOptions): Client => {
   const whatFor = (): Waiting | undefined => {
     if (!registrar.answered || registrar.misses > 2) return { on: 'server', servers: registrar.servers }
     if (puncher.state === 'punching') return { on: 'punch', endpoints: puncher.endpoints, heard: puncher.heard }
+    // What is to be said of these was said, and the phonebook has the peer, or is not shown to us.
+    if (registrar.taken || puncher.refusedKey) return undefined
     const there = view.names().filter(other => other !== name && other !== peer)
     const near = nearest(peer, there)
     return {
@@ -267,7 +266,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     // An older peer may look for us only twice a minute.
     if (closed || (registrar.answered && puncher.standing === 'older')) return
     const goesOn = (options.keepTrying ?? true) || wasConnected
-    const problem = identityError({ name, peer }, registrar.taken, refusedKey)
+    const problem = identityError({ name, peer }, registrar.taken, puncher.refusedKey)
     if (problem) return goesOn ? undefined : fail(problem)
     const { target } = puncher
     const verdict = verdictFrom({
@@ -292,7 +291,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     const seconds = (timeoutMs ?? 0) / 1000
     const found = registrar.servers.map(({ address }) => address)
     if (!registrar.answered) return fail(silentError(server, found, port, seconds))
-    const problem = identityError({ name, peer }, registrar.taken, refusedKey)
+    const problem = identityError({ name, peer }, registrar.taken, puncher.refusedKey)
     fail(problem ?? timeoutError({ name, peer }, view.names().includes(peer), seconds))
   }
 

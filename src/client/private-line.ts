@@ -11,7 +11,7 @@ import {
   sealedHeadFor,
 } from '../dialects/phonebook/peer.ts'
 import { type Identity, publicKeysOf } from '../identity.ts'
-import { keyPairOf } from '../keys.ts'
+import { type KeyPair, keyLength, keyPairOf } from '../keys.ts'
 import { type HandshakeState, createHandshake } from '../noise/handshake-state.ts'
 import { type Transport, createTransport } from '../noise/transport.ts'
 import { encodeUtf8 } from '../utf8.ts'
@@ -45,7 +45,10 @@ export type Opened = Inner & {
 /** The handshake, of the side that begins it. */
 type Asked = {
   readonly tag: Tag
-  readonly state: HandshakeState
+  readonly e: KeyPair
+  state: HandshakeState
+  /** The peer has answered a check of ours with this tag. */
+  isConfirmed: boolean
   readonly bytes: Uint8Array
   readonly sentMs: Map<string, number>
 }
@@ -61,10 +64,14 @@ type Repeated = { readonly to: Path; nextMs: number; pauseMs: number }
 
 const firstPauseMs = 100
 const longestPauseMs = 1000
+/** After the last answer to a check: who is gone is not called for ever (safety.md rule 5). */
+const helloMs = 30_000
 /** Two reasons to say hello in one moment are one. */
 const spacingMs = 20
 const stuckMs = 5000
 const mostGreetings = 8
+/** Lines that wait for a first message: one is the peer's, others may be old hellos said again. */
+const mostAnswered = 4
 const none = new Uint8Array()
 
 export class PrivateLine {
@@ -72,16 +79,16 @@ export class PrivateLine {
   #peerKey: string | undefined
   #theirs: Uint8Array | undefined
   #asked: Asked | undefined
-  #answered: Answered | undefined
+  /** The latest ones; one of them may be what is up. */
+  #answered: readonly Answered[] = []
   #up: Up | undefined
+  #wasUp = false
   #head: Uint8Array = none
-  #hello: Repeated | undefined
+  #hello: (Repeated & { readonly untilMs: number }) | undefined
   /** Says that we are there, until the peer says something: what was lost on the way would leave it waiting. */
   #greeting: (Repeated & { left: number }) | undefined
   /** When it is told that nothing comes of it; -Infinity: it was told. */
   #stuckAtMs = Infinity
-  /** The tag of a peer that has said goodbye: what it said before may still come. */
-  #gone: Tag | undefined
 
   constructor(options: PrivateLineOptions) {
     this.#options = options
@@ -113,9 +120,13 @@ export class PrivateLine {
     if (!this.#theirs || this.isUp(tag)) return
     if (confirmed && this.#stuckAtMs === Infinity) this.#stuckAtMs = nowMs + stuckMs
     if (!this.#begins(this.#theirs)) return
-    if (!this.#asked || !sameBytes(this.#asked.tag, tag)) this.#ask(tag, this.#theirs)
-    if (confirmed) this.#hello = { to, nextMs: nowMs + firstPauseMs, pauseMs: firstPauseMs }
+    const isSame = this.#asked !== undefined && sameBytes(this.#asked.tag, tag)
+    // Anybody can forge a check with a tag of his own; the answer to a check of ours is the peer's.
+    if (!isSame && !confirmed && this.#asked?.isConfirmed) return
+    if (!isSame) this.#ask(tag, this.#theirs)
     const asked = this.#asked
+    if (confirmed) this.#hello = { to, nextMs: nowMs + firstPauseMs, pauseMs: firstPauseMs, untilMs: nowMs + helloMs }
+    if (asked && confirmed) asked.isConfirmed = true
     if (!asked || nowMs - (asked.sentMs.get(pathKey(to)) ?? -Infinity) < spacingMs) return
     if (asked.sentMs.size >= 64) asked.sentMs.clear()
     asked.sentMs.set(pathKey(to), nowMs)
@@ -126,7 +137,6 @@ export class PrivateLine {
     if (!sameBytes(message.tag, this.#options.tag)) return undefined
     switch (message.type) {
       case 'hello':
-        if (this.#gone && sameBytes(message.from, this.#gone)) return undefined
         return this.#answer(message.from, message.noise, from)
       case 'welcome':
         return this.#welcome(message.noise, from, nowMs)
@@ -141,12 +151,12 @@ export class PrivateLine {
 
   /** The peer has said goodbye; should it come back, it begins anew. */
   leave(): void {
-    this.#gone = this.#up?.tag
     this.#forget()
   }
 
   #forget(): void {
-    this.#asked = this.#answered = this.#up = this.#hello = this.#greeting = undefined
+    this.#asked = this.#up = this.#hello = this.#greeting = undefined
+    this.#answered = []
     this.#stuckAtMs = Infinity
   }
 
@@ -155,6 +165,7 @@ export class PrivateLine {
     if (hello && this.#asked && nowMs >= hello.nextMs) {
       this.#options.send(this.#asked.bytes, hello.to)
       later(hello, nowMs)
+      if (hello.nextMs > hello.untilMs) this.#hello = undefined
     }
     const greeting = this.#greeting
     if (greeting && nowMs >= greeting.nextMs) {
@@ -181,8 +192,8 @@ export class PrivateLine {
     return at < 0 ? me < peer : (mine[at] ?? 0) < (theirs[at] ?? 0)
   }
 
-  #handshake(initiator: boolean, tag: Tag, theirs: Uint8Array): HandshakeState {
-    const { identity, me, peer, stage, psk, tag: ours, randomBytes } = this.#options
+  #handshake(initiator: boolean, tag: Tag, theirs: Uint8Array, e: KeyPair): HandshakeState {
+    const { identity, me, peer, stage, psk, tag: ours } = this.#options
     const [names, tags] = initiator
       ? [
           [me, peer],
@@ -197,53 +208,57 @@ export class PrivateLine {
       initiator,
       prologue: Uint8Array.from([...about, ...tags.flatMap(bytes => [...bytes])]),
       s: identity.line,
-      e: keyPairOf(randomBytes(32)),
+      e,
       rs: theirs,
       psk,
     })
   }
 
+  #ephemeral(): KeyPair {
+    return keyPairOf(this.#options.randomBytes(keyLength))
+  }
+
   #ask(tag: Tag, theirs: Uint8Array): void {
-    const state = this.#handshake(true, tag, theirs)
+    const e = this.#ephemeral()
+    const state = this.#handshake(true, tag, theirs, e)
     const noise = state.writeMessage(none)
     const bytes = noise && encodePeerMessage({ type: 'hello', tag, from: this.#options.tag, noise })
     this.#hello = undefined
-    this.#asked = bytes && { tag, state, bytes, sentMs: new Map() }
+    this.#asked = bytes && { tag, e, state, isConfirmed: false, bytes, sentMs: new Map() }
   }
 
   /**
-   * The first hello that holds makes the line: it has our tag in it, so something of ours has arrived. Where there is one, it
-   * makes another one only with the first message that was sealed on it: an old hello may be said again by anybody.
+   * The first hello that holds makes the line: it has our tag in it, so something of ours has arrived. From then on one makes
+   * another line only with the first message that is sealed on it: an old hello may be said again by anybody.
    */
   #answer(tag: Tag, noise: Uint8Array, from: Path): Opened | undefined {
     if (!this.#theirs || this.#begins(this.#theirs)) return undefined
-    const known = this.#answered
-    if (known && sameBytes(known.to, noise) && sameBytes(known.tag, tag)) {
+    const known = this.#answered.find(({ to, tag: its }) => sameBytes(to, noise) && sameBytes(its, tag))
+    if (known) {
       this.#options.send(known.bytes, from)
       return undefined
     }
-    const state = this.#handshake(false, tag, this.#theirs)
+    const state = this.#handshake(false, tag, this.#theirs, this.#ephemeral())
     const answer = state.readMessage(noise) && state.writeMessage(none)
     const keys = state.keys()
     if (!answer || !keys) return undefined
     const bytes = encodePeerMessage({ type: 'welcome', tag, noise: answer })
     const answered = { to: noise, bytes, tag, transport: createTransport(keys) }
-    this.#answered = answered
+    this.#answered = [...this.#answered, answered].slice(-mostAnswered)
     this.#options.send(bytes, from)
-    if (this.#up) return undefined
+    if (this.#wasUp) return undefined
     this.#rise(answered)
     return { type: 'keepalive', payload: none, tag, isNewest: true }
   }
 
   #welcome(noise: Uint8Array, from: Path, nowMs: number): Opened | undefined {
     const asked = this.#asked
-    if (!asked) return undefined
+    if (!asked || !this.#theirs) return undefined
     const keys = asked.state.readMessage(noise) && asked.state.keys()
     if (!keys) {
-      // A handshake that has failed is of no more use: somebody knows our tag, and not the peer's key.
-      const hello = this.#hello
-      if (this.#theirs) this.#ask(asked.tag, this.#theirs)
-      this.#hello = hello
+      // Of somebody who knows our tag, and not the peer's key. What failed is of no more use; the peer's answer may be on its way.
+      asked.state = this.#handshake(true, asked.tag, this.#theirs, asked.e)
+      asked.state.writeMessage(none)
       return undefined
     }
     this.#rise({ tag: asked.tag, transport: createTransport(keys) })
@@ -253,11 +268,17 @@ export class PrivateLine {
   }
 
   #open(bytes: Uint8Array): Opened | undefined {
-    const line = this.#openBy(this.#up, bytes)
-    if (line || this.#answered?.transport === this.#up?.transport) return line
-    const opened = this.#openBy(this.#answered, bytes)
-    if (opened && this.#answered) this.#rise(this.#answered)
-    return opened
+    const up = this.#up
+    const opened = this.#openBy(up, bytes)
+    if (opened) return opened
+    for (const answered of this.#answered) {
+      const first = answered.transport === up?.transport ? undefined : this.#openBy(answered, bytes)
+      if (!first) continue
+      this.#answered = [answered]
+      this.#rise(answered)
+      return first
+    }
+    return undefined
   }
 
   #openBy(line: Up | undefined, bytes: Uint8Array): Opened | undefined {
@@ -273,6 +294,7 @@ export class PrivateLine {
 
   #rise({ tag, transport }: Up): void {
     this.#up = { tag, transport }
+    this.#wasUp = true
     this.#head = sealedHeadFor(tag)
     this.#stuckAtMs = Infinity
   }

@@ -17,7 +17,7 @@ import { type Path, pathVia, samePath } from './paths.ts'
 import { type Opened, PrivateLine, type PrivateLineOptions } from './private-line.ts'
 import { type Rival, SecondPath, type Tagged, rivalMs } from './second-path.ts'
 import { targetsOf } from './targets.ts'
-import { Trust, type TrustOptions } from './trust.ts'
+import { type KeyProblem, Trust, type TrustOptions } from './trust.ts'
 import { Voice } from './voice.ts'
 
 export type PuncherOptions = NewsOptions & {
@@ -47,6 +47,8 @@ export class Puncher {
   readonly #trust: Trust
   #state: PunchState = 'waiting'
   #session: Session | undefined
+  /** Of the peer, as the phonebook shows it now. */
+  #shownKey: string | undefined
 
   constructor(options: PuncherOptions) {
     this.#options = options
@@ -75,12 +77,19 @@ export class Puncher {
     return this.#candidates.all().map(({ endpoint }) => endpoint)
   }
 
+  /** Why nothing comes of the entry that the phonebook shows now, if its key is to blame. */
+  get refusedKey(): KeyProblem | undefined {
+    return this.#trust.refused
+  }
+
   /** A phonebook entry of the peer. `mapped`: where the server sees us. */
   learn(line: Line, mapped: Endpoint | undefined, server: Endpoint, nowMs: number): void {
     const { endpoint, hosts, problem } = targetsOf(line, mapped, server, this.#options.reaches)
     if (problem) return this.#news.refused(line.endpoint, problem)
     if (!this.#trust.accepts(line, problem => this.#news.keyRefused(problem))) return
-    if (this.#line) this.#line.peerKey = line.key
+    this.#shownKey = line.key
+    // In a talk that goes on elsewhere it is perhaps a stranger's, who has the name now: the peer may object first.
+    if (!this.#session || sameEndpoint(this.#session.endpoint, line.endpoint)) this.#goByShownKey()
     if (!endpoint && hosts.length === 0) return // not yet
     const news = this.#peer.learn(line, nowMs)
     if (news === 'stale') return
@@ -292,11 +301,17 @@ export class Puncher {
     this.#sendCheck(session.endpoint, nowMs)
   }
 
-  #settleRival(rival: Rival, nowMs: number): void {
+  #settleRival({ endpoint, tag, sinceMs }: Rival, nowMs: number): void {
     const session = this.#session
-    if (!session?.tag || session.heardHereMs >= rival.sinceMs) return
-    if (sameBytes(session.tag, rival.tag)) this.#move(session, rival.endpoint, nowMs)
-    else this.#establish(rival.endpoint, rival.tag, nowMs)
+    if (!session?.tag || session.heardHereMs >= sinceMs) return
+    if (sameBytes(session.tag, tag)) return this.#move(session, endpoint, nowMs)
+    this.#goByShownKey()
+    if (this.#line?.isWanted) this.#line.knock(endpoint, tag, true, nowMs)
+    else this.#establish(endpoint, tag, nowMs)
+  }
+
+  #goByShownKey(): void {
+    if (this.#line) this.#line.peerKey = this.#shownKey
   }
 
   #establish(endpoint: Path, tag: Tag | undefined, nowMs: number): void {
@@ -325,6 +340,7 @@ export class Puncher {
     }
     this.#session = undefined
     this.#second.clear()
+    this.#goByShownKey()
     this.#state = nextState(this.#state, reason)
     this.#news.lost(reason)
     if (reason === 'left') return this.#candidates.rest()

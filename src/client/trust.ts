@@ -35,19 +35,24 @@ export type TrustOptions = {
 export class Trust {
   readonly #required: boolean
   #known: string | undefined
-  /** Of what was refused last: it is told once. */
-  #told: string | undefined
+  #refused: KeyProblem | undefined
 
   constructor({ knownKey, required = false }: TrustOptions) {
     this.#known = knownKey
     this.#required = required
   }
 
+  /** Why we don't go on with what the phonebook shows now; undefined where we do. */
+  get refused(): KeyProblem | undefined {
+    return this.#refused
+  }
+
   /** False where we don't go on with the peer's entry; `tell` hears why, once. */
   accepts({ name: peer, endpoint, key }: Line, tell: (problem: KeyProblem) => void): boolean {
+    const told = this.#refused
     const problem = this.#problem(key)
-    if (problem && this.#told !== (key ?? '')) tell({ peer, endpoint, ...problem })
-    this.#told = problem && (key ?? '')
+    this.#refused = problem && { peer, endpoint, ...problem }
+    if (this.#refused && (told?.why !== this.#refused.why || told.now !== this.#refused.now)) tell(this.#refused)
     return !problem
   }
 

@@ -280,5 +280,6 @@ const decodeFields = (extras: string[]): Omit<Line, 'slot' | 'count' | 'name' | 
       }
     }
   }
-  return { newer, proven, taken, cookie, key, pair, hosts, nat, alternates }
+  // An older program has no key: beside its line it would let us take for private what can only be plain text.
+  return { newer, proven, taken, cookie, key: newer ? key : undefined, pair, hosts, nat, alternates }
 }
