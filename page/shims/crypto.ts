@@ -49,6 +49,7 @@ export {
   absent as createPrivateKey,
   absent as createPublicKey,
   absent as diffieHellman,
+  absent as hkdfSync,
   absent as sign,
   absent as verify,
 }

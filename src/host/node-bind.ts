@@ -5,15 +5,17 @@ import { codeOf } from '../errors.ts'
 
 const bindRetries = 3
 
-/** Port 0 is never taken, so that is tried once. */
+/** Port 0 is never taken: that is tried once, and at once. */
 export const bindPatiently = <Bound>(
   bind: () => Promise<Bound>,
   port: number,
   isClosed: () => boolean,
 ): Promise<Bound> =>
-  pRetry(bind, {
-    retries: port === 0 ? 0 : bindRetries,
-    minTimeout: 50,
-    factor: 2,
-    shouldRetry: ({ error }) => !isClosed() && codeOf(error) === 'EADDRINUSE',
-  })
+  port === 0
+    ? bind()
+    : pRetry(bind, {
+        retries: bindRetries,
+        minTimeout: 50,
+        factor: 2,
+        shouldRetry: ({ error }) => !isClosed() && codeOf(error) === 'EADDRINUSE',
+      })

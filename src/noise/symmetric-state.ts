@@ -1,6 +1,6 @@
 // Law: pure. SymmetricState (Noise s.5.2) and HKDF (s.4.3), with SHA-256. Its CipherState (s.5.1) is a key and a number in here:
 // in a handshake nobody else has one.
-import { createHash, createHmac } from 'node:crypto'
+import { createHash, hkdfSync } from 'node:crypto'
 import { encodeUtf8 } from '../utf8.ts'
 import { decrypt, encrypt } from './chacha-poly.ts'
 
@@ -12,20 +12,13 @@ const hash = (...parts: readonly Uint8Array[]): Uint8Array => {
   return sha.digest()
 }
 
-const hmac = (key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array => {
-  const mac = createHmac('sha256', key)
-  for (const part of parts) mac.update(part)
-  return mac.digest()
-}
-
 const none = new Uint8Array()
 
-/** HKDF (s.4.3): two or three outputs. */
+/** HKDF (s.4.3): two or three outputs. As in RFC 5869, with the chaining key as salt and without info. */
 const hkdf = (chainingKey: Uint8Array, input: Uint8Array): readonly [Uint8Array, Uint8Array, Uint8Array] => {
-  const temporary = hmac(chainingKey, input)
-  const first = hmac(temporary, Uint8Array.of(1))
-  const second = hmac(temporary, first, Uint8Array.of(2))
-  return [first, second, hmac(temporary, second, Uint8Array.of(3))]
+  const bytes = new Uint8Array(hkdfSync('sha256', input, chainingKey, none, 3 * hashLength))
+  const output = (n: number): Uint8Array => bytes.subarray(n * hashLength, (n + 1) * hashLength)
+  return [output(0), output(1), output(2)]
 }
 
 export class SymmetricState {
