@@ -806,11 +806,20 @@ for (const [roundTripMs, connected, perPoll] of [
   )
 }
 
-t.test('who else has our name is told once', async t => {
-  const { registrar, of, answer } = createRegistrar()
+t.test('who else has our name is told once, and is in the way for as long as he goes on', async t => {
+  const { registrar, of, answer, now, runTo } = createRegistrar()
   registrar.found([one], 0)
   answer(one, { cookie: 'c1' })
+  t.notOk(registrar.isContested(now()))
   for (let i = 0; i < 5; i++) answer(one, { endpoint: at('198.51.100.66') })
+  t.ok(registrar.isContested(now()))
+  runTo(now() + 45_000)
+  answer(one, { cookie: 'c1' })
+  answer(one, { endpoint: at('198.51.100.66') })
+  runTo(now() + 45_000)
+  t.ok(registrar.isContested(now()), 'told once, and seen again since')
+  runTo(now() + 20_000)
+  t.notOk(registrar.isContested(now()), 'he has gone')
   t.match(of('name-conflict'), [{ name: 'alice', endpoint: at('198.51.100.66') }])
   answer(one, { endpoint: at('198.51.100.1') })
   t.equal(of('name-conflict').length, 1, 'ourselves do not count')

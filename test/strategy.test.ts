@@ -6,7 +6,10 @@ import { hitProbability, nextPorts, sequenceOf, sprayPorts } from '../src/client
 import { type Parameters, type Part, type StrategyName, ourParameters, planFor } from '../src/client/strategy.ts'
 import { type NatHint, formatHint, parseHint } from '../src/dialects/phonebook/hint.ts'
 import { type Behavior, behaviors } from '../src/nat-profile.ts'
+import { createGettingThrough } from '../src/client/getting-through.ts'
+import type { UdpSocket } from '../src/host.ts'
 import { seededRandom } from '../src/sim/random.ts'
+import { createWorld } from '../src/sim/world.ts'
 
 const [EI, AD, APD] = behaviors
 const counted = [40_000, 40_001, 40_003]
@@ -162,6 +165,42 @@ t.test('without consent not a single shot, whatever is known', async t => {
       t.ok(told.exhausted > 0)
     }
   }
+})
+
+t.test('sockets of an attempt that is over before they are there are closed', async t => {
+  const world = createWorld({ seed: 1, trace: false })
+  const host = world.host({ address: '192.0.2.1' })
+  const udp = host.udp.bind(host)
+  const opened = new Set<UdpSocket>()
+  host.udp = where => {
+    const socket = udp(where)
+    const close = socket.close.bind(socket)
+    socket.close = () => void (opened.delete(socket), close())
+    opened.add(socket)
+    return socket
+  }
+  const through = createGettingThrough({
+    host,
+    isFirst: true,
+    strategy: 'low-ttl', // which begins at once
+    server: () => at,
+    mapped: () => undefined,
+    mainPort: () => 1,
+    sendByMain() {},
+    onDatagram() {},
+    shoot() {},
+    onNews() {},
+    onActive() {},
+    onEvent() {},
+    onExhausted() {},
+  })
+  const { mine: _, ...target } = between(hint(EI), hint(APD, APD, scattered))
+  through.update(target, 0)
+  through.update({ ...target, endpoint: { ...at, port: 6000 } }, 0)
+  world.run(100)
+  t.equal(opened.size, 1)
+  through.close()
+  t.equal(opened.size, 0)
 })
 
 t.test('a spray probes different ports from the registered socket, at its pace, and ends in time', async t => {

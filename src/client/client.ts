@@ -91,7 +91,6 @@ export const connect = (host: Host, options: ClientOptions): Client => {
   let cancelUnanswered = (): void => {}
   let cancelSilent = (): void => {}
   let wasConnected = false
-  let nameTaken = false
   /** When the server last said unasked that the peer has registered. */
   let peerSeenMs = -Infinity
   let looksLike: Door | undefined
@@ -163,7 +162,6 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     onEvent(event)
     if (closed) return // by whoever listens
     if (event.event === 'quiet') registrar.renew(host.now())
-    if (event.event === 'name-conflict') nameTaken = true
     if (event.event === 'connected') {
       wasConnected = true
       cancelTimeout()
@@ -284,7 +282,7 @@ export const connect = (host: Host, options: ClientOptions): Client => {
       mutual: target?.consented ?? false,
       peerSilentMs: nowMs - peerSeenMs,
       heard: puncher.heard,
-      nameTaken,
+      nameTaken: registrar.isContested(nowMs),
     })
     emit({ event: 'verdict', elapsedMs: nowMs - startedMs, ...verdict })
     if (!goesOn && !isWorthWaiting(verdict)) fail(verdictError(verdict, { name, peer }, server))

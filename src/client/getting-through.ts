@@ -61,6 +61,7 @@ export const createGettingThrough = (options: GettingThroughOptions): GettingThr
   let target: Omit<Situation, 'mine'> | undefined
   /** The sockets of the attempt that runs. */
   let opened: readonly number[] = []
+  let openings = 0
   let offered: readonly Endpoint[] = []
 
   const extras = createExtras(
@@ -103,8 +104,10 @@ export const createGettingThrough = (options: GettingThroughOptions): GettingThr
     sample: (nowMs, done) => ownNat.sample(nowMs, done),
     open(count, done) {
       for (const via of opened) extras.close(via)
-      offered = []
+      opened = offered = []
+      const mine = ++openings
       extras.open(count, (vias, nowMs) => {
+        if (mine !== openings) return vias.forEach(extras.close) // the next attempt has begun meanwhile
         opened = vias
         done(vias, nowMs)
       })

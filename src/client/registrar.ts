@@ -13,6 +13,8 @@ const nextAddressMs = 500
 /** Unanswered registrations after which the host is looked up again. */
 const missesUntilLookup = 2
 const mostServers = 8
+/** Whoever else has our name registers it at least every 20 s. */
+const contestMs = 60_000
 /** An answer is late after so many round trips. */
 const roundTrips = 1.5
 
@@ -54,6 +56,7 @@ export class Registrar {
   /** A new cookie is echoed at once, but a server that makes one for each answer does not get us into a loop. */
   #echoed = false
   #conflict: Endpoint | undefined
+  #conflictMs = -Infinity
   #standing: 'unknown' | 'owned' | 'taken' = 'unknown'
   /** The last one that was made: a signature costs as much as ten datagrams. */
   #signed: { readonly of: string; readonly sig: string } | undefined
@@ -84,6 +87,11 @@ export class Registrar {
   /** The name is somebody else's, who has a key for it. */
   get taken(): boolean {
     return this.#standing === 'taken'
+  }
+
+  /** Somebody else registers our name, which nobody owns, again and again. */
+  isContested(nowMs: number): boolean {
+    return nowMs - this.#conflictMs < contestMs
   }
 
   /** Where the server sees us. */
@@ -205,7 +213,7 @@ export class Registrar {
     const { name, onEvent } = this.#options
     // A newer server's answer has a cookie on our own line; without one it tells who else has our name now.
     if (own.cookie === undefined && this.#newerServer && isSame(from, this.#active) && !this.#isAnswer(own)) {
-      return this.#noteConflict(own.endpoint)
+      return this.#noteConflict(own.endpoint, nowMs)
     }
     const news = !isSame(own.endpoint, this.#mapped) || !isSame(from, this.#active)
     this.#active = from
@@ -245,8 +253,10 @@ export class Registrar {
     if (standing === 'owned') onEvent({ event: 'owned', name, fingerprint: fingerprintOf(identity?.key ?? '') })
   }
 
-  #noteConflict(endpoint: Endpoint): void {
-    if (isSame(endpoint, this.#conflict) || isSame(endpoint, this.#mapped)) return
+  #noteConflict(endpoint: Endpoint, nowMs: number): void {
+    if (isSame(endpoint, this.#mapped)) return
+    this.#conflictMs = nowMs
+    if (isSame(endpoint, this.#conflict)) return
     this.#conflict = endpoint
     this.#options.onEvent({ event: 'name-conflict', name: this.#options.name, endpoint })
   }
