@@ -6,6 +6,7 @@ import type { Manners, PeerStanding } from './manners.ts'
 import { type Path, pathKey } from './paths.ts'
 import { sameBytes } from './peer.ts'
 import { checkPauseMs, textEveryMs } from './schedule.ts'
+import type { Session } from './session.ts'
 import type { CandidateKind, Targets } from './targets.ts'
 
 export type Candidate = {
@@ -40,9 +41,10 @@ export class Candidates {
     return this.#byKey.get(pathKey(endpoint))
   }
 
-  /** Whether the peer with this tag has answered a check of ours there. */
-  isConfirmed(endpoint: Path, tag: Tag | undefined): boolean {
-    const confirmed = this.get(endpoint)?.confirmedTag
+  /** Where the session's peer, and not just somebody who was once sent our tag, has answered a check of ours. */
+  isPathOf({ endpoint, tag }: Session, from: Path): boolean {
+    if (sameEndpoint(endpoint, from)) return true
+    const confirmed = this.get(from)?.confirmedTag
     return confirmed !== undefined && tag !== undefined && sameBytes(confirmed, tag)
   }
 

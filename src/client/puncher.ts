@@ -18,18 +18,16 @@ import { type Opened, PrivateLine, type PrivateLineOptions } from './private-lin
 import { type Rival, SecondPath, type Tagged, rivalMs } from './second-path.ts'
 import { targetsOf } from './targets.ts'
 import { type KeyProblem, Trust, type TrustOptions } from './trust.ts'
-import { Voice } from './voice.ts'
+import { Voice, type VoiceOptions } from './voice.ts'
 
-export type PuncherOptions = NewsOptions & {
-  readonly me: string
-  readonly randomBytes: (count: number) => Uint8Array
-  /** The families that there is a socket of. */
-  readonly reaches: (family: Family) => boolean
-  readonly send: (bytes: Uint8Array, to: Path, ttl?: number) => void
-  /** Without it everything is said in plain. */
-  readonly line?: Pick<PrivateLineOptions, 'identity' | 'stage' | 'psk'> | undefined
-  readonly trust?: TrustOptions
-}
+export type PuncherOptions = NewsOptions &
+  VoiceOptions & {
+    /** The families that there is a socket of. */
+    readonly reaches: (family: Family) => boolean
+    /** Without it everything is said in plain. */
+    readonly line?: Pick<PrivateLineOptions, 'identity' | 'stage' | 'psk'> | undefined
+    readonly trust?: TrustOptions
+  }
 
 /** A path that was heard from within this time works: another one that works too is no reason to change. */
 const quietMs = 300
@@ -47,8 +45,6 @@ export class Puncher {
   readonly #trust: Trust
   #state: PunchState = 'waiting'
   #session: Session | undefined
-  /** Of the peer, as the phonebook shows it now. */
-  #shownKey: string | undefined
 
   constructor(options: PuncherOptions) {
     this.#options = options
@@ -87,7 +83,6 @@ export class Puncher {
     const { endpoint, hosts, problem } = targetsOf(line, mapped, server, this.#options.reaches)
     if (problem) return this.#news.refused(line.endpoint, problem)
     if (!this.#trust.accepts(line, problem => this.#news.keyRefused(problem))) return
-    this.#shownKey = line.key
     // In a talk that goes on elsewhere it is perhaps a stranger's, who has the name now: the peer may object first.
     if (!this.#session || sameEndpoint(this.#session.endpoint, line.endpoint)) this.#goByShownKey()
     if (!endpoint && hosts.length === 0) return // not yet
@@ -146,11 +141,9 @@ export class Puncher {
     return Math.min(this.#candidates.deadline(), this.#second.deadline(), sessionMs)
   }
 
-  send(payload: Uint8Array, nowMs: number): boolean {
-    const session = this.#session
-    if (!session) return false
-    this.#voice.data(session, payload, nowMs)
-    return true
+  /** Nothing where there is no session. */
+  send(payload: Uint8Array, nowMs: number): void {
+    if (this.#session) this.#voice.data(this.#session, payload, nowMs)
   }
 
   close(): void {
@@ -192,7 +185,8 @@ export class Puncher {
     candidate.tag = message.tag
     this.#line?.knock(from, message.tag, false, nowMs)
     // A second path that works is known to both. To check it back would make the peer check it back, and so on for ever.
-    const isOther = session?.tag !== undefined && this.#isPathOf(session, from) && sameBytes(session.tag, message.tag)
+    const isOther =
+      session?.tag !== undefined && this.#candidates.isPathOf(session, from) && sameBytes(session.tag, message.tag)
     if (isOther && nowMs - session.heardHereMs <= consentCheckMs + rivalMs) return
     this.#check(candidate, nowMs)
   }
@@ -220,15 +214,10 @@ export class Puncher {
     }
     const session = this.#session
     if (!session?.tag) return
-    if (!this.#isPathOf(session, from)) return this.#challenge(message, from, nowMs)
+    if (!this.#candidates.isPathOf(session, from)) return this.#challenge(message, from, nowMs)
     session.heard(from, nowMs)
     if (message.type === 'close') this.#lose('left', nowMs)
     else if (message.type === 'data' && session.isNew(message.sequence)) this.#news.message(message.payload, from)
-  }
-
-  /** Where the session's peer, and not just somebody who was once sent our tag, has answered a check of ours. */
-  #isPathOf(session: Session, from: Path): boolean {
-    return sameEndpoint(session.endpoint, from) || this.#candidates.isConfirmed(from, session.tag)
   }
 
   /** The peer's mapping may have changed: what comes from a new source waits until a check there was answered. */
@@ -242,7 +231,7 @@ export class Puncher {
 
   #release(nowMs: number): void {
     for (const { message, from } of this.#second.release()) {
-      if (this.#session && this.#isPathOf(this.#session, from)) this.#receiveTagged(message, from, nowMs)
+      if (this.#session && this.#candidates.isPathOf(this.#session, from)) this.#receiveTagged(message, from, nowMs)
     }
   }
 
@@ -311,7 +300,7 @@ export class Puncher {
   }
 
   #goByShownKey(): void {
-    if (this.#line) this.#line.peerKey = this.#shownKey
+    if (this.#line) this.#line.peerKey = this.#trust.shown
   }
 
   #establish(endpoint: Path, tag: Tag | undefined, nowMs: number): void {

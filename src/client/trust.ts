@@ -36,10 +36,16 @@ export class Trust {
   readonly #required: boolean
   #known: string | undefined
   #refused: KeyProblem | undefined
+  #shown: string | undefined
 
   constructor({ knownKey, required = false }: TrustOptions) {
     this.#known = knownKey
     this.#required = required
+  }
+
+  /** The peer's key, as the phonebook showed it last to be accepted. */
+  get shown(): string | undefined {
+    return this.#shown
   }
 
   /** Why we don't go on with what the phonebook shows now; undefined where we do. */
@@ -53,6 +59,7 @@ export class Trust {
     const problem = this.#problem(key)
     this.#refused = problem && { peer, endpoint, ...problem }
     if (this.#refused && (told?.why !== this.#refused.why || told.now !== this.#refused.now)) tell(this.#refused)
+    if (!problem) this.#shown = key
     return !problem
   }
 
