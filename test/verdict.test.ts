@@ -8,6 +8,7 @@ import { drawWays, variedNetwork } from '../src/lab/network.ts'
 import { type Place, placeOf, siteNamed } from '../src/lab/sites.ts'
 import { fourSockets, stageIn } from '../src/lab/stage.ts'
 import { type Topology, createTopology } from '../src/lab/topology.ts'
+import type { SimHost } from '../src/sim/host.ts'
 import { seededRandom } from '../src/sim/random.ts'
 
 type Verdict = ClientEvent & { event: 'verdict' }
@@ -18,6 +19,10 @@ type Scenario = {
   readonly pairs: readonly (readonly [string, string])[]
   readonly alice?: Partial<ClientOptions>
   readonly bob?: Partial<ClientOptions>
+  /** Happens before anybody starts. */
+  readonly before?: (topology: Topology) => void
+  /** Somebody else, on a public host, has taken Alice's name to look for Carol. */
+  readonly impostor?: boolean
   /** Happens some seconds after Bob's start; Alice comes then. */
   readonly later?: (topology: Topology) => void
   readonly network?: typeof variedNetwork
@@ -44,6 +49,8 @@ const scenarios: readonly Scenario[] = [
     ],
   },
   { cause: 'same-nat', pairs: [['cgn', 'same-cgn']] },
+  { cause: 'name-taken', pairs: [['symrand', 'symrand']], impostor: true },
+  { cause: 'one-way', pairs: easy, before: ({ bob }) => makeDeaf(bob, '198.51.100.') },
   { cause: 'peer-gone', pairs: easy, later: ({ bob }) => bob.stop() },
   { cause: 'not-sought', pairs: easy, bob: { peer: 'carol' } },
   {
@@ -62,6 +69,18 @@ const scenarios: readonly Scenario[] = [
   },
 ]
 
+/** What comes from these addresses is lost at the door: a firewall that lets everything out, and not everything in. */
+const makeDeaf = (host: SimHost, prefix: string): void => {
+  const udp = host.udp.bind(host)
+  host.udp = at => {
+    const socket = udp(at)
+    const onDatagram = socket.onDatagram.bind(socket)
+    socket.onDatagram = handler =>
+      onDatagram((bytes, from) => void (from.address.startsWith(prefix) || handler(bytes, from)))
+    return socket
+  }
+}
+
 const limitMs = 30_000
 
 /** Alice's first verdict; undefined where she came through, or had none. */
@@ -72,12 +91,15 @@ const verdictIn = (scenario: Scenario, seed: string, i: number): Verdict | 'conn
   const ways = drawWays(scenario.network ?? variedNetwork, seededRandom(seed, 'ways'))
   const topology = createTopology(place.profileA, place.profileB, { ...place, seed, ways })
   const { world } = topology
+  scenario.before?.(topology)
   const stage = stageIn(world, topology.hosts)
   stage.startServer(scenario.onePort ? {} : { listen: fourSockets('4') })
   const bobFirst = scenario.later !== undefined || random.next() < 0.5
   const start = (name: 'alice' | 'bob') =>
     stage.startClient(name, name === 'alice' ? 'bob' : 'alice', name === 'alice' ? scenario.alice : scenario.bob)
   const first = start(bobFirst ? 'bob' : 'alice')
+  const other = world.host({ name: 'impostor', address: '203.0.113.66' })
+  if (scenario.impostor) stage.startClient('alice', 'carol', { on: other })
   world.run(1000 + random.next() * 4000)
   scenario.later?.(topology)
   if (scenario.later) world.run(world.now() + 3000)
