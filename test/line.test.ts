@@ -1,9 +1,10 @@
 // The private line between two production clients in a world: when it stands, what is seen of it from outside, what loss, restarts,
 // moves and enemies do to it, and whom it is refused to.
 import t from 'tap'
+import { PrivateLine } from '../src/client/private-line.ts'
 import { decodePeerMessage, directMessage, encodePeerMessage, longestPayload } from '../src/dialects/phonebook/peer.ts'
 import type { Endpoint } from '../src/endpoint.ts'
-import { fingerprintOf, identityOf } from '../src/identity.ts'
+import { type Identity, fingerprintOf, identityOf } from '../src/identity.ts'
 import { createForger, overhear, serverEndpoint, words } from '../src/lab/forger.ts'
 import { behindForgetfulNat } from '../src/lab/rebinding.ts'
 import { type Stage, type StageClient, createStage } from '../src/lab/stage.ts'
@@ -435,3 +436,48 @@ t.test('hellos and welcomes of strangers, and of yesterday, change nothing', asy
   stage.world.run(stage.world.now() + 1000)
   t.same(textsOf(bob), ['fine'])
 })
+
+t.test(
+  'a flood of hellos costs no more than two hundred answers a second, and the peer gets through after it',
+  async t => {
+    let computed = 0
+    const sent: Uint8Array[] = []
+    const lineOf = (
+      identity: Identity,
+      me: string,
+      peer: string,
+      tag: Uint8Array,
+      send: (bytes: Uint8Array) => void,
+    ) => {
+      const line = new PrivateLine({
+        identity,
+        me,
+        peer,
+        stage: '',
+        tag,
+        randomBytes(count) {
+          computed++
+          return new Uint8Array(count).fill(computed)
+        },
+        send,
+        mayGreet: () => true,
+        onStuck() {},
+      })
+      line.peerKey = identity === smaller ? larger.key : smaller.key
+      return line
+    }
+    const [aliceTag, bobTag] = [new Uint8Array(8).fill(1), new Uint8Array(8).fill(2)]
+    const alice = lineOf(smaller, 'alice', 'bob', aliceTag, bytes => sent.push(bytes))
+    const bob = lineOf(larger, 'bob', 'alice', bobTag, () => {})
+    for (let i = 0; i < 1000; i++) {
+      const noise = new Uint8Array(48).fill(i % 251)
+      bob.receive({ type: 'hello', tag: bobTag, from: aliceTag, noise: noise.fill(i >> 8, 32) }, stranger, i / 2)
+    }
+    t.equal(computed, 200)
+    alice.knock(stranger, bobTag, true, 1000)
+    const hello = decodePeerMessage(sent[0] ?? new Uint8Array())
+    if (hello?.type !== 'hello') throw new Error('no hello')
+    t.ok(bob.receive(hello, stranger, 1000))
+    t.ok(bob.isUp(aliceTag))
+  },
+)

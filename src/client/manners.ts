@@ -31,6 +31,7 @@ export type PeerStanding = 'older' | 'unproven' | 'proven'
 type Account = {
   checks: number
   bytes: number
+  greetings: number
   lastMs: number
   lifeMs: number
   renewedMs: number
@@ -74,6 +75,18 @@ export class Manners {
     account.bytes += bytes
   }
 
+  /**
+   * Whether a hello may go with a check that has just gone, without a pause; it counts as one more check. Beside the few checks
+   * towards an unproven entry there is a place for one: a private line is to take no longer than a round trip.
+   */
+  mayGreet(address: string, bytes: number, standing: PeerStanding, nowMs: number): boolean {
+    const isKeptFor = standing === 'unproven' && this.#accounts.get(address)?.greetings === 0
+    if (!isKeptFor && this.earliest(address, bytes, standing, nowMs) > nowMs + spacingMs) return false
+    this.sent(address, bytes, nowMs)
+    this.#open(address, nowMs).greetings++
+    return true
+  }
+
   /** Something valid came from there. */
   alive(address: string, nowMs: number): void {
     if (this.#accounts.has(address) || this.#mayOpen(address, nowMs)) this.#open(address, nowMs).lifeMs = nowMs
@@ -109,7 +122,7 @@ export class Manners {
   renew(address: string, nowMs: number): void {
     const account = this.#accounts.get(address)
     if (!account || nowMs - account.renewedMs < renewMs) return
-    Object.assign(account, { checks: 0, bytes: 0, renewedMs: nowMs })
+    Object.assign(account, { checks: 0, bytes: 0, greetings: 0, renewedMs: nowMs })
   }
 
   /** Addresses that it keeps an account of; at most 64. */
@@ -134,6 +147,7 @@ export class Manners {
       account = {
         checks: 0,
         bytes: 0,
+        greetings: 0,
         lastMs: -Infinity,
         lifeMs: -Infinity,
         renewedMs: nowMs,

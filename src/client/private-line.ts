@@ -29,6 +29,8 @@ export type PrivateLineOptions = {
   readonly tag: Tag
   readonly randomBytes: (count: number) => Uint8Array
   readonly send: (bytes: Uint8Array, to: Path) => void
+  /** Whether so many bytes may go where nothing of ours was answered yet. */
+  readonly mayGreet: (to: Path, length: number, nowMs: number) => boolean
   /** The peer shows a key, and does not answer by it. */
   readonly onStuck: () => void
 }
@@ -72,7 +74,11 @@ const stuckMs = 5000
 const mostGreetings = 8
 /** Lines that wait for a first message: one is the peer's, others may be old hellos said again. */
 const mostAnswered = 4
+/** In a second: whoever knows our tag can say hello, and each answer takes more than half a millisecond. */
+const mostComputed = 200
 const none = new Uint8Array()
+const noTag = new Uint8Array(8)
+const helloLength = encodePeerMessage({ type: 'hello', tag: noTag, from: noTag, noise: new Uint8Array(48) }).length
 
 export class PrivateLine {
   readonly #options: PrivateLineOptions
@@ -89,6 +95,8 @@ export class PrivateLine {
   #greeting: (Repeated & { left: number }) | undefined
   /** When it is told that nothing comes of it; -Infinity: it was told. */
   #stuckAtMs = Infinity
+  #computed = 0
+  #computedFromMs = -Infinity
 
   constructor(options: PrivateLineOptions) {
     this.#options = options
@@ -123,6 +131,7 @@ export class PrivateLine {
     const isSame = this.#asked !== undefined && sameBytes(this.#asked.tag, tag)
     // Anybody can forge a check with a tag of his own; the answer to a check of ours is the peer's.
     if (!isSame && !confirmed && this.#asked?.isConfirmed) return
+    if (!confirmed && !this.#options.mayGreet(to, helloLength, nowMs)) return
     if (!isSame) this.#ask(tag, this.#theirs)
     const asked = this.#asked
     if (confirmed) this.#hello = { to, nextMs: nowMs + firstPauseMs, pauseMs: firstPauseMs, untilMs: nowMs + helloMs }
@@ -137,7 +146,7 @@ export class PrivateLine {
     if (!sameBytes(message.tag, this.#options.tag)) return undefined
     switch (message.type) {
       case 'hello':
-        return this.#answer(message.from, message.noise, from)
+        return this.#answer(message.from, message.noise, from, nowMs)
       case 'welcome':
         return this.#welcome(message.noise, from, nowMs)
       case 'sealed':
@@ -231,13 +240,14 @@ export class PrivateLine {
    * The first hello that holds makes the line: it has our tag in it, so something of ours has arrived. From then on one makes
    * another line only with the first message that is sealed on it: an old hello may be said again by anybody.
    */
-  #answer(tag: Tag, noise: Uint8Array, from: Path): Opened | undefined {
+  #answer(tag: Tag, noise: Uint8Array, from: Path, nowMs: number): Opened | undefined {
     if (!this.#theirs || this.#begins(this.#theirs)) return undefined
     const known = this.#answered.find(({ to, tag: its }) => sameBytes(to, noise) && sameBytes(its, tag))
     if (known) {
       this.#options.send(known.bytes, from)
       return undefined
     }
+    if (!this.#mayCompute(nowMs)) return undefined
     const state = this.#handshake(false, tag, this.#theirs, this.#ephemeral())
     const answer = state.readMessage(noise) && state.writeMessage(none)
     const keys = state.keys()
@@ -249,6 +259,11 @@ export class PrivateLine {
     if (this.#wasUp) return undefined
     this.#rise(answered)
     return { type: 'keepalive', payload: none, tag, isNewest: true }
+  }
+
+  #mayCompute(nowMs: number): boolean {
+    if (nowMs - this.#computedFromMs >= 1000) [this.#computedFromMs, this.#computed] = [nowMs, 0]
+    return ++this.#computed <= mostComputed
   }
 
   #welcome(noise: Uint8Array, from: Path, nowMs: number): Opened | undefined {

@@ -3,6 +3,7 @@
 import { type Endpoint, type Family, sameEndpoint } from '../endpoint.ts'
 import type { Line } from '../dialects/phonebook/codec.ts'
 import { type PeerMessage, type Tag, decodePeerMessage, isPeerMessage } from '../dialects/phonebook/peer.ts'
+import { headerBytes } from '../headers.ts'
 import { decodeUtf8 } from '../utf8.ts'
 import { type Candidate, Candidates } from './candidates.ts'
 import { Manners, type PeerStanding } from './manners.ts'
@@ -53,8 +54,14 @@ export class Puncher {
     this.#voice = new Voice(options)
     this.#trust = new Trust(options.trust ?? {})
     if (!options.line) return
-    const onStuck = (): void => this.#news.stuck()
-    this.#line = this.#voice.line = new PrivateLine({ ...options, ...options.line, tag: this.#voice.tag, onStuck })
+    this.#line = this.#voice.line = new PrivateLine({
+      ...options,
+      ...options.line,
+      tag: this.#voice.tag,
+      mayGreet: ({ address }, length, nowMs) =>
+        this.#manners.mayGreet(address, length + headerBytes(address), this.#peer.standing, nowMs),
+      onStuck: () => this.#news.stuck(),
+    })
   }
 
   get state(): PunchState {
@@ -183,12 +190,12 @@ export class Puncher {
     const candidate = this.#candidates.add(from, 'peer-reflexive', nowMs)
     if (!candidate) return
     candidate.tag = message.tag
-    this.#line?.knock(from, message.tag, false, nowMs)
     // A second path that works is known to both. To check it back would make the peer check it back, and so on for ever.
     const isOther =
       session?.tag !== undefined && this.#candidates.isPathOf(session, from) && sameBytes(session.tag, message.tag)
     if (isOther && nowMs - session.heardHereMs <= consentCheckMs + rivalMs) return
     this.#check(candidate, nowMs)
+    this.#line?.knock(from, message.tag, false, nowMs)
   }
 
   /** Nobody but the peer can have said it, so where it comes from is where the peer is. */

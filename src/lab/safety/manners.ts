@@ -1,12 +1,16 @@
 // S8: rule 5. Whatever is registered and said, an address that never answered gets few datagrams from a client that looks
 // for its peer: counted for a day, over all ports, in every window of 10 minutes.
 //
-// A budget is 20 checks and 2 KiB (3 checks where the entry is unproven; a check a second for 40 s where it is an older
+// A budget is 20 checks and 2 KiB (3 checks and a hello where the entry is unproven; a check a second for 40 s where it is an older
 // one's), and whoever is registered again renews it once a minute: that makes eleven budgets in 10 minutes at most. An answer
 // to a check that came from there is no check; of these there are never more than checks that came.
+import { claimBytes } from '../../claim.ts'
+import { decodeLines, encodeRegistration } from '../../dialects/phonebook/codec.ts'
 import { encodePeerMessage, decodePeerMessage, directMessage } from '../../dialects/phonebook/peer.ts'
 import type { Endpoint } from '../../endpoint.ts'
 import { headerBytes } from '../../headers.ts'
+import { type Identity, identityOf, identitySeedLength } from '../../identity.ts'
+import { toBase64url } from '../../rfc4648.ts'
 import { type Random, seededRandom } from '../../sim/random.ts'
 import { type Forge, createForger, overhear, serverEndpoint, words } from '../forger.ts'
 import { type Stage, createStage, serverAddress } from '../stage.ts'
@@ -18,6 +22,11 @@ const mostAtOnce = 5
 const atOnceMs = 30_000
 const everyMs = 1000
 const client = { address: '198.51.100.1', port: 49_152 }
+
+/** Ours is the smaller key: it is us who begin a private line. */
+const [ours, theirs] = [1, 2]
+  .map(n => identityOf(new Uint8Array(identitySeedLength).fill(n)))
+  .toSorted((a, b) => Buffer.compare(a.line.publicKey, b.line.publicKey)) as [Identity, Identity]
 
 type Rig = { readonly stage: Stage; readonly forge: Forge; readonly random: Random; readonly number: () => number }
 
@@ -35,15 +44,8 @@ const below = (random: Random, most: number): number => Math.floor(random.next()
 
 const hostsOf = (numbers: readonly number[]): string => numbers.map(n => ` host=[2001:db8:f::${n}]:7000`).join('')
 
-const check = (random: Random): Uint8Array =>
-  encodePeerMessage({
-    type: 'check',
-    transaction: random.bytes(12),
-    tag: new Uint8Array(8).fill(7),
-    pair: '',
-    from: 'bob',
-    to: 'alice',
-  })
+const check = (random: Random, pair = '', tag: Uint8Array = new Uint8Array(8).fill(7)): Uint8Array =>
+  encodePeerMessage({ type: 'check', transaction: random.bytes(12), tag, pair, from: 'bob', to: 'alice' })
 
 /** A host that keeps its registration proven, and never says a word to its peer. */
 const mute = ({ stage }: Rig, last: number, more = (): string => ''): (() => void) => {
@@ -53,6 +55,29 @@ const mute = ({ stage }: Rig, last: number, more = (): string => ''): (() => voi
     if (address === serverAddress) cookie = /,cookie=([\w-]+)/.exec(new TextDecoder().decode(bytes))?.[1] ?? cookie
   })
   return () => socket.send(words(`bob v=2 seek=alice${more()}${cookie && ` cookie=${cookie}`}`), serverEndpoint)
+}
+
+/** The same, by somebody with keys of his own and so with the token of the two; he lets others seem to use it. */
+const keyedMute = ({ stage }: Rig, last: number): { register(): void; pair(): string } => {
+  const socket = stage.world.host({ address: victim(0, last).address, name: `keyed ${last}` }).udp({ port: 7000 })
+  const claim = { to: serverEndpoint, stage: '', name: 'bob', key: theirs.key }
+  let cookie: string | undefined
+  let pair = ''
+  socket.onDatagram((bytes, { address }) => {
+    if (address !== serverAddress) return
+    for (const line of decodeLines(bytes)) {
+      if (line.name === 'bob') cookie = line.cookie ?? cookie
+      if (line.name === 'alice') pair = line.pair ?? pair
+    }
+  })
+  return {
+    register() {
+      const sig = cookie === undefined ? undefined : toBase64url(theirs.sign(claimBytes({ ...claim, cookie })))
+      const request = { ...claim, newer: true, seek: 'alice', hosts: [], cookie, sig }
+      socket.send(encodeRegistration(request, cookie === undefined), serverEndpoint)
+    },
+    pair: () => pair,
+  }
 }
 
 const attacks: readonly Attack[] = [
@@ -144,6 +169,30 @@ const attacks: readonly Attack[] = [
       },
   },
   {
+    story: 'hostile: forged checks from there, with a key that nobody has shown to be his',
+    checks: 4, // three of them, and a hello
+    begin:
+      ({ forge, random }) =>
+      () => {
+        forge(words(`bob v=2 seek=alice key=${theirs.key}`.padEnd(400)), victim())
+        for (let i = 0; i < 5; i++) forge(check(random, '', random.bytes(8)), victim(), client)
+      },
+  },
+  {
+    story: 'hostile: a peer with keys whose checks seem to come from elsewhere',
+    checks: 20,
+    begin(rig) {
+      const { register, pair } = keyedMute(rig, 67)
+      return () => {
+        register()
+        for (let i = 0; i < 5; i++) {
+          const port = 7000 + below(rig.random, 100)
+          rig.forge(check(rig.random, pair(), rig.random.bytes(8)), victim(port), client)
+        }
+      }
+    },
+  },
+  {
     story: 'hostile: forged text of an older program',
     checks: 41,
     begin:
@@ -192,7 +241,7 @@ const worstOf = (attack: Attack, hours: number): { share: number; atOnce: number
     else note(address, bytes.length + headerBytes(address))
   })
   stage.startServer()
-  stage.startClient('alice', 'bob')
+  stage.startClient('alice', 'bob', { identity: ours })
   const forger = createForger(stage)
   const forge: Forge = (bytes, from, to) => {
     if (to === client) at(from.address).asked++
