@@ -16,22 +16,24 @@ const program = fileURLToPath(new URL('../bin/test-client', import.meta.url))
 
 /** @typedef {(server: { address: string, port: number }, name: string, peer: string) => { connected: Promise<number>, end(): void }} StartClient */
 
-/** @type {StartClient} */
-const startProgram = ({ address, port }, name, peer) => {
-  const options = ['-s', address, '-p', `${port}`, '-n', name, '-c', peer, '--timeout', '30']
-  const child = spawn(process.execPath, [program, ...options, '--json', '--exit-on-connect', '--no-input'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  /** @type {Promise<number>} */
-  const connected = new Promise((resolve, reject) => {
-    createInterface({ input: child.stdout }).on('line', line => {
-      const event = JSON.parse(line)
-      if (event.event === 'connected') resolve(event.elapsedMs)
+/** @param {readonly string[]} more @returns {StartClient} */
+const startProgram =
+  (...more) =>
+  ({ address, port }, name, peer) => {
+    const options = ['-s', address, '-p', `${port}`, '-n', name, '-c', peer, '--timeout', '30', ...more]
+    const child = spawn(process.execPath, [program, ...options, '--json', '--exit-on-connect', '--no-input'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
     })
-    child.once('exit', code => reject(new Error(`test-client -n ${name} ended with ${code}, not connected`)))
-  })
-  return { connected, end: () => void child.kill() }
-}
+    /** @type {Promise<number>} */
+    const connected = new Promise((resolve, reject) => {
+      createInterface({ input: child.stdout }).on('line', line => {
+        const event = JSON.parse(line)
+        if (event.event === 'connected') resolve(event.elapsedMs)
+      })
+      child.once('exit', code => reject(new Error(`test-client -n ${name} ended with ${code}, not connected`)))
+    })
+    return { connected, end: () => void child.kill() }
+  }
 
 /** @type {StartClient} */
 const startInProcess = ({ address, port }, name, peer) => {
@@ -53,9 +55,10 @@ const startInProcess = ({ address, port }, name, peer) => {
 export const run = async progress => {
   const figures = []
   for (const [what, start, address] of /** @type {const} */ ([
-    ['test-client', startProgram, '127.0.0.1'],
+    ['test-client', startProgram(), '127.0.0.1'],
+    ['test-client, without keys', startProgram('--anonymous'), '127.0.0.1'],
     ['in one process', startInProcess, '127.0.0.1'],
-    ['test-client, IPv6', startProgram, '::1'],
+    ['test-client, IPv6', startProgram(), '::1'],
     ['in one process, IPv6', startInProcess, '::1'],
   ])) {
     const server = await startServer({ address })
