@@ -9,6 +9,7 @@ import { decodeLines, encodeRegistration } from '../../dialects/phonebook/codec.
 import { encodePeerMessage, decodePeerMessage, directMessage } from '../../dialects/phonebook/peer.ts'
 import type { Endpoint } from '../../endpoint.ts'
 import { headerBytes } from '../../headers.ts'
+import { hex } from '../../hex.ts'
 import { type Identity, identityOf, identitySeedLength } from '../../identity.ts'
 import { toBase64url } from '../../rfc4648.ts'
 import { type Random, seededRandom } from '../../sim/random.ts'
@@ -26,7 +27,7 @@ const client = { address: '198.51.100.1', port: 49_152 }
 /** Ours is the smaller key: it is us who begin a private line. */
 const [ours, theirs] = [1, 2]
   .map(n => identityOf(new Uint8Array(identitySeedLength).fill(n)))
-  .toSorted((a, b) => Buffer.compare(a.line.publicKey, b.line.publicKey)) as [Identity, Identity]
+  .toSorted((a, b) => (hex(a.line.publicKey) < hex(b.line.publicKey) ? -1 : 1)) as [Identity, Identity]
 
 type Rig = { readonly stage: Stage; readonly forge: Forge; readonly random: Random; readonly number: () => number }
 
@@ -261,7 +262,7 @@ export const goodManners: WorldFigure = {
   id: 'S8',
   promised: 'rule 5: <= 11 budgets to an address in any 10 min, <= 5 addresses at once, no more answers than checks',
   measure(size) {
-    const hours = size === 'whole' ? 24 : 2
+    const hours = size === 'whole' ? 24 : 1
     const results = attacks.map(attack => ({ attack, ...worstOf(attack, hours) }))
     const [worst] = results.toSorted((a, b) => b.share - a.share)
     const atOnce = Math.max(...results.map(result => result.atOnce))
