@@ -12,7 +12,7 @@ import { type IpVersions, profileNamed } from '../src/nat-profile.ts'
 const available = await kernelAvailability()
 const skip = 'why' in available ? available.why : false
 
-const pairs = pairsOf(['none', 'portrest', 'symrand'])
+const pairs = pairsOf(['portrest', 'symrand'])
 
 const cellsIn = (world: World, ip: IpVersions, sites = builtInSites, among = pairs): Promise<Cell[]> => {
   const trials = planTrials({ pairs: among, trials: fewestTrials, seed: 1, sites, ip, ...conditionsOf('kernel') })
@@ -27,7 +27,7 @@ const differences = (sim: readonly Cell[], kernel: readonly Cell[]): string[] =>
 
 t.test('simulation and kernel agree, and a false profile is caught', { skip, timeout: 120_000 }, async t => {
   const kernel = await cellsIn(await kernelWorld(), '4')
-  t.equal(kernel.length, 6)
+  t.equal(kernel.length, 3)
   t.same(differences(await cellsIn(simWorld, '4'), kernel), [])
 
   const falsified = sitesWith([{ ...profileNamed('symseq'), name: 'symrand' }])
@@ -36,7 +36,7 @@ t.test('simulation and kernel agree, and a false profile is caught', { skip, tim
 
 t.test('and over IPv6, alone or beside IPv4: nobody is kept apart in either', { skip, timeout: 120_000 }, async t => {
   for (const ip of ['6', 'both'] as const) {
-    const closed = pairsOf(['restricted', 'symrand'])
+    const closed = ip === '6' ? pairsOf(['restricted', 'symrand']) : [{ a: 'symrand', b: 'symrand' }]
     const kernel = await cellsIn(await kernelWorld(), ip, builtInSites, closed)
     t.same(differences(await cellsIn(simWorld, ip, builtInSites, closed), kernel), [], `IPv${ip}`)
     t.ok(

@@ -47,7 +47,7 @@ const portsIn = (words: string): [ports: number, text: string] => {
 }
 
 t.test('every drop that a story tells of is in the trace: time, box, endpoints, reason, how often', async t => {
-  const runs = Number(process.env['WHY_RUNS'] ?? 300)
+  const runs = Number(process.env['WHY_RUNS'] ?? 150)
   let [claims, failed] = [0, 0]
   for (let seed = 1; seed <= runs; seed++) {
     const { records, story, result } = tell(anyTrial(seed))
