@@ -23,7 +23,6 @@ import { Registrar } from './registrar.ts'
 import { createSockets } from './sockets.ts'
 import { StageView } from './stage-view.ts'
 import { watchWaiting } from './waiting.ts'
-import { warmUp } from './warm-up.ts'
 
 export type ClientOptions = {
   /** Name or IP address of the Stage Manager. */
@@ -221,8 +220,6 @@ export const connect = (host: Host, options: ClientOptions): Client => {
     onFound(servers) {
       registrar.found(servers, host.now())
       alarm.set()
-      const { identity } = options
-      if (identity) host.after(0, () => warmUp(identity)) // the server has not answered yet
       if (map) forwarding.begin(registrar.server, sockets.local(4)?.port)
     },
     hasAnswered: () => registrar.answered,
