@@ -74,7 +74,7 @@ const stuckMs = 5000
 const mostGreetings = 8
 /** Lines that wait for a first message: one is the peer's, others may be old hellos said again. */
 const mostAnswered = 4
-/** In a second: whoever knows our tag can say hello, and each answer takes more than half a millisecond. */
+/** In a second: whoever knows our tag can say hello and welcome, and to look at one takes half a millisecond. */
 const mostComputed = 200
 const none = new Uint8Array()
 const noTag = new Uint8Array(8)
@@ -131,12 +131,13 @@ export class PrivateLine {
     const isSame = this.#asked !== undefined && sameBytes(this.#asked.tag, tag)
     // Anybody can forge a check with a tag of his own; the answer to a check of ours is the peer's.
     if (!isSame && !confirmed && this.#asked?.isConfirmed) return
-    if (!confirmed && !this.#options.mayGreet(to, helloLength, nowMs)) return
+    const isSoon = isSame && nowMs - (this.#asked?.sentMs.get(pathKey(to)) ?? -Infinity) < spacingMs
+    if (!confirmed && (isSoon || !this.#options.mayGreet(to, helloLength, nowMs))) return
     if (!isSame) this.#ask(tag, this.#theirs)
     const asked = this.#asked
     if (confirmed) this.#hello = { to, nextMs: nowMs + firstPauseMs, pauseMs: firstPauseMs, untilMs: nowMs + helloMs }
     if (asked && confirmed) asked.isConfirmed = true
-    if (!asked || nowMs - (asked.sentMs.get(pathKey(to)) ?? -Infinity) < spacingMs) return
+    if (!asked || isSoon) return
     if (asked.sentMs.size >= 64) asked.sentMs.clear()
     asked.sentMs.set(pathKey(to), nowMs)
     this.#options.send(asked.bytes, to)
@@ -268,7 +269,7 @@ export class PrivateLine {
 
   #welcome(noise: Uint8Array, from: Path, nowMs: number): Opened | undefined {
     const asked = this.#asked
-    if (!asked || !this.#theirs) return undefined
+    if (!asked || !this.#theirs || !this.#mayCompute(nowMs)) return undefined
     const keys = asked.state.readMessage(noise) && asked.state.keys()
     if (!keys) {
       // Of somebody who knows our tag, and not the peer's key. What failed is of no more use; the peer's answer may be on its way.
