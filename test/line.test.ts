@@ -481,3 +481,20 @@ t.test(
     t.ok(bob.isUp(aliceTag))
   },
 )
+
+t.test('where the first hellos are lost, others follow, proven or not', async t => {
+  // With these seeds the welcome to the only hello was lost, and who had sent it knew of no proof to try once more.
+  for (const seed of [263, 295, 421]) {
+    const link = { latencyMs: 15, jitterMs: 20, loss: 1 - Math.sqrt(0.8), duplicate: 0.1, reorder: 0.2 }
+    const stage = stageWith(link, seed)
+    const both = [
+      stage.startClient('alice', 'bob', { identity: one }),
+      stage.startClient('bob', 'alice', { identity: two }),
+    ]
+    stage.world.run(10_000)
+    for (const client of both) {
+      const tookMs = client.first('connected').atMs - client.first('heard').atMs
+      t.ok(tookMs < 2000, `seed ${seed}: ${tookMs} ms`)
+    }
+  }
+})

@@ -77,10 +77,11 @@ export class Manners {
 
   /**
    * Whether a hello may go with a check that has just gone, without a pause; it counts as one more check. Beside the few checks
-   * towards an unproven entry there is a place for one: a private line is to take no longer than a round trip.
+   * towards an unproven entry there is a place for as many: a private line is to take no longer than a round trip, and a hello may be lost.
    */
   mayGreet(address: string, bytes: number, standing: PeerStanding, nowMs: number): boolean {
-    const isKeptFor = standing === 'unproven' && this.#accounts.get(address)?.greetings === 0
+    const isKeptFor =
+      standing === 'unproven' && (this.#accounts.get(address)?.greetings ?? mostToUnproven) < mostToUnproven
     if (!isKeptFor && this.earliest(address, bytes, standing, nowMs) > nowMs + spacingMs) return false
     this.sent(address, bytes, nowMs)
     this.#open(address, nowMs).greetings++

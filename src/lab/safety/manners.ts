@@ -1,7 +1,7 @@
 // S8: rule 5. Whatever is registered and said, an address that never answered gets few datagrams from a client that looks
 // for its peer: counted for a day, over all ports, in every window of 10 minutes.
 //
-// A budget is 20 checks and 2 KiB (3 checks and a hello where the entry is unproven; a check a second for 40 s where it is an older
+// A budget is 20 checks and 2 KiB (3 checks and 3 hellos where the entry is unproven; a check a second for 40 s where it is an older
 // one's), and whoever is registered again renews it once a minute: that makes eleven budgets in 10 minutes at most. An answer
 // to a check that came from there is no check; of these there are never more than checks that came.
 import { claimBytes } from '../../claim.ts'
@@ -171,7 +171,7 @@ const attacks: readonly Attack[] = [
   },
   {
     story: 'hostile: forged checks from there, with a key that nobody has shown to be his',
-    checks: 4, // three of them, and a hello
+    checks: 6, // three of them, and three hellos
     begin:
       ({ forge, random }) =>
       () => {
